@@ -1,0 +1,56 @@
+#include "common/address/address.h"
+
+#include <idn2.h>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_split.h"
+
+namespace parley {
+namespace {
+
+constexpr size_t kMaxAddressBytes = 254;
+constexpr size_t kMaxLocalPartBytes = 64;  // RFC 5321, 4.5.3.1.1
+
+// RFC 5322, 3.2.3.
+bool IsAtext(char c) {
+  return absl::ascii_isalnum(static_cast<unsigned char>(c)) ||
+         std::string_view("!#$%&'*+-/=?^_`{|}~").find(c) != std::string_view::npos;
+}
+
+bool IsDotAtom(std::string_view text) {
+  for (absl::string_view atom : absl::StrSplit(absl::string_view(text.data(), text.size()), '.')) {
+    if (atom.empty() || !std::all_of(atom.begin(), atom.end(), IsAtext)) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+std::string Address::Key() const { return absl::AsciiStrToLower(ToString()); }
+
+absl::StatusOr<Address> ParseAddress(std::string_view text) {
+  if (text.empty()) return absl::InvalidArgumentError("must not be empty");
+  if (text.size() > kMaxAddressBytes) return absl::InvalidArgumentError("must have at most 254 bytes");
+  const size_t at = text.find('@');
+  if (at == std::string_view::npos || text.find('@', at + 1) != std::string_view::npos) {
+    return absl::InvalidArgumentError("must be an e-mail address with one @");
+  }
+  const std::string_view local_part = text.substr(0, at);
+  if (!IsDotAtom(local_part) || local_part.size() > kMaxLocalPartBytes) {
+    return absl::InvalidArgumentError("must have an ASCII dot-atom of at most 64 bytes before the @");
+  }
+  char* ascii = nullptr;
+  const std::string domain(text.substr(at + 1));
+  const int flags = IDN2_NONTRANSITIONAL | IDN2_NFC_INPUT | IDN2_USE_STD3_ASCII_RULES;
+  if (domain.empty() || domain.back() == '.' || idn2_to_ascii_8z(domain.c_str(), &ascii, flags) != IDN2_OK) {
+    return absl::InvalidArgumentError("must have a domain name after the @");
+  }
+  Address address{std::string(local_part), absl::AsciiStrToLower(ascii)};
+  idn2_free(ascii);
+  if (address.domain.empty() || address.ToString().size() > kMaxAddressBytes) {
+    return absl::InvalidArgumentError("must have at most 254 bytes with its domain in A-form");
+  }
+  return address;
+}
+
+}  // namespace parley

@@ -1,0 +1,72 @@
+// Events as they stand: the row, its parties with the spelling that was given to this event, its slots and who has
+// confirmed them. The event row's lock is what orders everything that happens to an event.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/address/address.h"
+#include "common/slot/slot.h"
+#include "common/data/transaction.h"
+#include "parley/event/v1/event.pb.h"
+
+namespace parley::data {
+
+struct Party {
+  Uuid user_id;
+  Address address;  // spelled as for this event
+};
+
+struct Event {
+  using State = event::v1::Event::State;
+  using Quorum = event::v1::AgreementPolicy::Quorum;
+  using ConfirmedBy = event::v1::AgreementPolicy::ConfirmedBy;
+
+  Uuid id;
+  std::string title;
+  std::vector<Party> parties;  // in the order of creation; never changes
+  std::vector<Slot> slots;     // a set: ordered, without repeats
+  State state = event::v1::Event::OPEN;
+  int64_t revision = 1;
+  Quorum quorum = event::v1::AgreementPolicy::ALL;
+  ConfirmedBy confirmed_by = event::v1::AgreementPolicy::UPDATE;
+  std::string time_zone = "UTC";
+  Uuid initiator_id;
+  Address initiator;
+  std::vector<Uuid> confirmed_ids;
+  absl::Time create_time;
+  absl::Time update_time;
+  std::optional<absl::Time> delete_time;
+  int64_t last_sequence = 0;
+
+  // `events/...`
+  std::string name() const { return "events/" + id.ToString(); }
+  // Stands for the revision.
+  std::string etag() const { return std::to_string(revision); }
+  // Null where the user is not a party.
+  const Party* FindParty(const Uuid& user_id) const;
+  bool HasConfirmed(const Uuid& user_id) const;
+};
+
+// Within one transaction, which must outlive it.
+class Events {
+ public:
+  explicit Events(Transaction& tx) : tx_(tx) {}
+
+  // Those that exist, deleted ones among them, in the order of their ids.
+  absl::StatusOr<std::vector<Event>> Find(absl::Span<const Uuid> ids);
+  // As Find, and locks their rows until the transaction ends, in the order of their ids.
+  absl::StatusOr<std::vector<Event>> Lock(absl::Span<const Uuid> ids);
+  // Newest first: those that are not deleted and older than `before`; of `party` alone, where there is one.
+  absl::StatusOr<std::vector<Event>> List(const std::optional<Uuid>& party, const std::optional<Uuid>& before, int limit);
+  // New events, with `last_sequence` as it will be once their first entries are appended.
+  absl::Status Insert(absl::Span<const Event> events);
+  // Writes all that can change, but for last_sequence, which LogEntries::Append raises. The row must be locked.
+  absl::Status Save(const Event& event);
+
+ private:
+  Transaction& tx_;
+};
+
+}  // namespace parley::data

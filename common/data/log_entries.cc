@@ -1,0 +1,70 @@
+#include "common/data/log_entries.h"
+
+#include "common/status/status.h"
+
+namespace parley::data {
+
+constexpr Statement kAppend{"append_log_entries", R"sql(
+  with entry as (
+    select * from unnest($1::uuid[], $2::int8[], $3::timestamptz[], $4::text[], $5::uuid[], $6::int8[], $7::int8[],
+                         $8::int8[], $10::bytea[])
+      as n (event_id, sequence, create_time, occurrence, effector_id, revision, first_slot, last_slot, data)
+  ), head as (
+    update events e set last_sequence = h.sequence
+    from (select event_id, max(sequence) as sequence from entry group by event_id) h
+    where e.event_id = h.event_id and e.last_sequence < h.sequence)
+  insert into log_entries (event_id, sequence, create_time, occurrence, effector_id, revision, slots, data)
+  select event_id, sequence, create_time, occurrence, effector_id, revision,
+         ($9::tstzrange[])[first_slot:last_slot], data
+  from entry)sql"};
+
+absl::Status LogEntries::Append(absl::Span<const LogEntry> entries) {
+  std::vector<Uuid> events, effectors;
+  std::vector<int64_t> sequences, revisions, first_slots, last_slots;
+  std::vector<absl::Time> times;
+  std::vector<std::string> occurrences, data;
+  std::vector<Slot> slots;
+  for (const LogEntry& entry : entries) {
+    events.push_back(entry.event_id);
+    sequences.push_back(entry.sequence);
+    times.push_back(entry.create_time);
+    occurrences.push_back(event::v1::LogEntry::Occurrence_Name(entry.occurrence));
+    effectors.push_back(entry.effector_id);
+    revisions.push_back(entry.revision);
+    first_slots.push_back(static_cast<int64_t>(slots.size()) + 1);
+    slots.insert(slots.end(), entry.slots.begin(), entry.slots.end());
+    last_slots.push_back(static_cast<int64_t>(slots.size()));
+    data.push_back(entry.data.SerializeAsString());
+  }
+  Params params;
+  params.AddUuids(events).AddInts(sequences).AddTimes(times).AddTexts(occurrences).AddUuids(effectors);
+  params.AddInts(revisions).AddInts(first_slots).AddInts(last_slots).AddSlots(slots).AddByteStrings(data);
+  return tx_.Execute(kAppend, params).status();
+}
+
+constexpr Statement kList{"list_log_entries", R"sql(
+  select event_id, sequence, create_time, occurrence, effector_id, revision, slots, data
+  from log_entries where event_id = $1 and sequence > $2 order by sequence limit $3)sql"};
+
+absl::StatusOr<std::vector<LogEntry>> LogEntries::List(const Uuid& event_id, int64_t after, int limit) {
+  PARLEY_ASSIGN_OR_RETURN(const Result result,
+                          tx_.Execute(kList, Params().Add(event_id).Add(after).Add(int64_t{limit})));
+  std::vector<LogEntry> entries;
+  for (int i = 0; i < result.size(); ++i) {
+    const Row row = result[i];
+    LogEntry& entry = entries.emplace_back();
+    entry.event_id = row.GetUuid(0);
+    entry.sequence = row.GetInt(1);
+    entry.create_time = row.GetTime(2);
+    event::v1::LogEntry::Occurrence_Parse(std::string(row.GetText(3)), &entry.occurrence);
+    entry.effector_id = row.GetUuid(4);
+    entry.revision = row.GetInt(5);
+    entry.slots = row.GetSlots(6);
+    if (!entry.data.ParseFromString(std::string(row.GetText(7)))) {
+      return Internal("a log entry's data cannot be read: " + entry.event_id.ToString());
+    }
+  }
+  return entries;
+}
+
+}  // namespace parley::data

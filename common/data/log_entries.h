@@ -1,0 +1,42 @@
+// The log: what happened to each event, in order, append-only (domain rules L1 to L4). Used by every service whose
+// calls write entries, in the transaction of the change.
+#pragma once
+
+#include <vector>
+
+#include "common/data/events.h"
+#include "common/data/transaction.h"
+#include "parley/event/v1/log_entry.pb.h"
+#include "parley/internal/data/v1/entry_data.pb.h"
+
+namespace parley::data {
+
+struct LogEntry {
+  using Occurrence = event::v1::LogEntry::Occurrence;
+
+  Uuid event_id;
+  int64_t sequence = 0;
+  absl::Time create_time;
+  Occurrence occurrence = event::v1::LogEntry::UPDATE;
+  Uuid effector_id;
+  int64_t revision = 0;
+  std::vector<Slot> slots;
+  internal::data::v1::EntryData data;
+};
+
+// Within one transaction, which must outlive it.
+class LogEntries {
+ public:
+  explicit LogEntries(Transaction& tx) : tx_(tx) {}
+
+  // Adds the entries, and raises each event's last_sequence to the highest of its entries. Whoever calls holds the
+  // events' rows and has numbered the entries on from last_sequence.
+  absl::Status Append(absl::Span<const LogEntry> entries);
+  // Oldest first, from the one after `after` on.
+  absl::StatusOr<std::vector<LogEntry>> List(const Uuid& event_id, int64_t after, int limit);
+
+ private:
+  Transaction& tx_;
+};
+
+}  // namespace parley::data

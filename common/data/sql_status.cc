@@ -1,0 +1,79 @@
+#include "common/data/sql_status.h"
+
+#include <libpq-fe.h>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/cord.h"
+#include "absl/strings/str_cat.h"
+#include "common/log/log.h"
+#include "common/status/status.h"
+
+namespace parley::data {
+namespace {
+
+constexpr const char* kSqlStatePayload = "parley/sqlstate";
+constexpr const char* kConstraintPayload = "parley/constraint";
+constexpr const char* kLostPayload = "parley/connection_lost";
+
+constexpr std::string_view kDeadlockDetected = "40P01", kSerializationFailure = "40001", kQueryCanceled = "57014",
+                           kReadOnly = "25006", kLockNotAvailable = "55P03";
+constexpr std::string_view kConnectionClass = "08", kResourcesClass = "53", kOperatorClass = "57",
+                           kSystemClass = "58", kIntegrityClass = "23";
+
+std::string Field(const PGresult* result, int field) {
+  const char* text = PQresultErrorField(result, field);
+  return text == nullptr ? "" : text;
+}
+
+absl::Status Away(std::string_view story) {
+  Log(LogLevel::kWarning, "the database is away", {{"error", story}});
+  return Unavailable("the database");
+}
+
+}  // namespace
+
+absl::Status ConnectionStatus(const PGconn* connection) {
+  return Away(std::string(absl::StripTrailingAsciiWhitespace(PQerrorMessage(connection))));
+}
+
+absl::Status ResultStatus(const PGconn* connection, const PGresult* result, std::string_view statement) {
+  const ExecStatusType type = result == nullptr ? PGRES_FATAL_ERROR : PQresultStatus(result);
+  if (type == PGRES_COMMAND_OK || type == PGRES_TUPLES_OK) return absl::OkStatus();
+  const std::string sql_state = result == nullptr ? "" : Field(result, PG_DIAG_SQLSTATE);
+  const std::string kind = sql_state.substr(0, 2);
+  const std::string story =
+      absl::StrCat(std::string(statement), ": ", sql_state, " ",
+                   result == nullptr ? PQerrorMessage(connection) : Field(result, PG_DIAG_MESSAGE_PRIMARY));
+  absl::Status status;
+  if (PQstatus(connection) != CONNECTION_OK) {
+    status = Away(story);
+    status.SetPayload(kLostPayload, absl::Cord("1"));
+  } else if (sql_state == kQueryCanceled) {
+    status = absl::DeadlineExceededError("the deadline passed in the database");
+  } else if (kind == kConnectionClass || kind == kResourcesClass || kind == kOperatorClass || kind == kSystemClass ||
+             sql_state == kReadOnly || sql_state == kLockNotAvailable || sql_state == kDeadlockDetected ||
+             sql_state == kSerializationFailure) {
+    status = Away(story);
+  } else {
+    status = Internal(story);
+  }
+  status.SetPayload(kSqlStatePayload, absl::Cord(sql_state));
+  if (kind == kIntegrityClass) {
+    status.SetPayload(kConstraintPayload, absl::Cord(Field(result, PG_DIAG_CONSTRAINT_NAME)));
+  }
+  return status;
+}
+
+bool MayRunAgain(const absl::Status& status) {
+  const auto sql_state = status.GetPayload(kSqlStatePayload);
+  return sql_state && (*sql_state == kDeadlockDetected.data() || *sql_state == kSerializationFailure.data());
+}
+
+bool ConnectionLost(const absl::Status& status) { return status.GetPayload(kLostPayload).has_value(); }
+
+std::string ViolatedConstraint(const absl::Status& status) {
+  const auto constraint = status.GetPayload(kConstraintPayload);
+  return constraint ? std::string(*constraint) : "";
+}
+
+}  // namespace parley::data

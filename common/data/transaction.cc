@@ -1,0 +1,73 @@
+#include "common/data/transaction.h"
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
+#include "common/status/status.h"
+
+namespace parley::data {
+
+absl::StatusOr<std::unique_ptr<Connection>> Pool::Take(absl::Time deadline) {
+  {
+    absl::MutexLock lock(&mutex_);
+    auto may_take = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return taken_ < size_; };
+    if (!mutex_.AwaitWithDeadline(absl::Condition(&may_take), deadline)) {
+      return absl::DeadlineExceededError("no connection to the database became free in time");
+    }
+    ++taken_;
+    if (!idle_.empty()) {
+      auto connection = std::move(idle_.back());
+      idle_.pop_back();
+      return connection;
+    }
+  }
+  auto connection = Connection::Open(url_);
+  if (!connection.ok()) GiveBack(nullptr);
+  return connection;
+}
+
+void Pool::GiveBack(std::unique_ptr<Connection> connection) {
+  absl::MutexLock lock(&mutex_);
+  --taken_;
+  if (connection != nullptr && !connection->broken()) idle_.push_back(std::move(connection));
+}
+
+absl::StatusOr<std::unique_ptr<Transaction>> Transaction::Begin(Pool& pool, absl::Time deadline) {
+  // An idle connection may have died with the server that it led to, and the others with it: nothing was asked of
+  // them yet, so going on to a new one is safe.
+  constexpr int kMaxStale = 100;
+  for (int stale = 0;; ++stale) {
+    const absl::Duration left = deadline - absl::Now();
+    if (left <= absl::ZeroDuration()) return absl::DeadlineExceededError("the deadline passed before the database");
+    const int64_t timeout_ms =
+        deadline == absl::InfiniteFuture() ? 0 : std::clamp<int64_t>(absl::ToInt64Milliseconds(left), 1, 3600000);
+    PARLEY_ASSIGN_OR_RETURN(auto connection, pool.Take(deadline));
+    auto begun = connection->Script(absl::StrFormat(
+        "begin; set local statement_timeout = %d; select (extract(epoch from now()) * 1000000)::int8", timeout_ms));
+    int64_t now = 0;
+    if (begun.ok() && absl::SimpleAtoi((*begun)[0].GetText(0).data(), &now)) {
+      std::unique_ptr<Transaction> transaction(new Transaction(pool, std::move(connection)));
+      transaction->now_ = absl::FromUnixMicros(now);
+      return transaction;
+    }
+    pool.GiveBack(std::move(connection));
+    if (!ConnectionLost(begun.status()) || stale == kMaxStale) return begun.status();
+  }
+}
+
+Transaction::~Transaction() {
+  // A rollback that fails leaves a broken connection, which the pool drops.
+  if (open_) connection_->Script("rollback").status().IgnoreError();
+  pool_.GiveBack(std::move(connection_));
+}
+
+absl::Status Transaction::Commit() {
+  open_ = false;
+  const auto result = connection_->Script("commit");
+  if (ConnectionLost(result.status())) return OutcomeUnknown();
+  // PostgreSQL answers so where a statement failed before: its error should have ended the transaction.
+  if (result.ok() && result->command() != "COMMIT") return Internal("commit: a failed transaction was to be committed");
+  return result.status();
+}
+
+}  // namespace parley::data

@@ -1,0 +1,99 @@
+#include "common/data/users.h"
+
+#include <algorithm>
+#include <map>
+
+#include "common/status/status.h"
+
+namespace parley::data {
+namespace {
+
+User UserOf(const Row& row) {
+  User user;
+  user.id = row.GetUuid(0);
+  user.address = {std::string(row.GetText(1)), std::string(row.GetText(2))};
+  token::v1::User::State_Parse(std::string(row.GetText(3)), &user.state);
+  token::v1::User::Role_Parse(std::string(row.GetText(4)), &user.role);
+  user.create_time = row.GetTime(5);
+  return user;
+}
+
+std::vector<User> UsersOf(const Result& result) {
+  std::vector<User> users;
+  for (int i = 0; i < result.size(); ++i) users.push_back(UserOf(result[i]));
+  return users;
+}
+
+}  // namespace
+
+constexpr Statement kFindByIds{"users_by_ids", R"sql(
+  select user_id, local_part, domain, state, role, create_time from users where user_id = any($1))sql"};
+
+absl::StatusOr<std::vector<User>> Users::FindByIds(absl::Span<const Uuid> ids) {
+  PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kFindByIds, Params().AddUuids(ids)));
+  return UsersOf(result);
+}
+
+constexpr Statement kFindByAddresses{"users_by_addresses", R"sql(
+  select user_id, local_part, domain, state, role, create_time from users where address_key = any($1))sql"};
+
+absl::StatusOr<std::vector<User>> Users::FindByAddresses(absl::Span<const Address> addresses) {
+  std::vector<std::string> keys;
+  for (const Address& address : addresses) keys.push_back(address.Key());
+  PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kFindByAddresses, Params().AddTexts(keys)));
+  return UsersOf(result);
+}
+
+// Whoever inserts the same address at the same time is waited for here, and then found by the next statement.
+constexpr Statement kCreateInactive{"create_inactive_users", R"sql(
+  insert into users (user_id, address_key, local_part, domain, state, role, create_time)
+  select user_id, address_key, local_part, domain, 'INACTIVE', 'MEMBER', now()
+  from unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) as named (user_id, address_key, local_part, domain)
+  on conflict (address_key) do nothing)sql"};
+
+absl::StatusOr<std::vector<User>> Users::FindOrCreate(absl::Span<const Address> addresses) {
+  PARLEY_ASSIGN_OR_RETURN(auto found, FindByAddresses(addresses));
+  // Ordered by key, so that two transactions that make the same users wait for each other instead of locking up.
+  std::map<std::string, Address> unknown;
+  for (const Address& address : addresses) unknown.emplace(address.Key(), address);
+  for (const User& user : found) unknown.erase(user.address.Key());
+  if (unknown.empty()) return found;
+
+  std::vector<Uuid> ids;
+  std::vector<std::string> keys, local_parts, domains;
+  for (const auto& [key, address] : unknown) {
+    ids.push_back(Uuid::TimeOrdered());
+    keys.push_back(key);
+    local_parts.push_back(address.local_part);
+    domains.push_back(address.domain);
+  }
+  PARLEY_RETURN_IF_ERROR(
+      tx_.Execute(kCreateInactive, Params().AddUuids(ids).AddTexts(keys).AddTexts(local_parts).AddTexts(domains))
+          .status());
+  return FindByAddresses(addresses);
+}
+
+constexpr Statement kActivate{"activate_user", R"sql(
+  update users set state = 'ACTIVE', role = $2 where user_id = $1 and state = 'INACTIVE')sql"};
+
+absl::StatusOr<User> Users::Register(const Address& address, User::Role role) {
+  PARLEY_ASSIGN_OR_RETURN(const auto users, FindOrCreate({address}));
+  User user = users.front();
+  const std::string name = "users/" + user.id.ToString();
+  PARLEY_ASSIGN_OR_RETURN(const Result result,
+                          tx_.Execute(kActivate, Params().Add(user.id).Add(token::v1::User::Role_Name(role))));
+  if (result.affected() == 0) {
+    return AlreadyExists("parley.token.v1.User", name, "the address is registered already, as " + name);
+  }
+  user.state = token::v1::User::ACTIVE;
+  user.role = role;
+  return user;
+}
+
+constexpr Statement kSetRole{"set_user_role", "update users set role = $2 where user_id = $1"};
+
+absl::Status Users::SetRole(const Uuid& id, User::Role role) {
+  return tx_.Execute(kSetRole, Params().Add(id).Add(token::v1::User::Role_Name(role))).status();
+}
+
+}  // namespace parley::data

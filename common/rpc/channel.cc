@@ -1,0 +1,26 @@
+#include "common/rpc/channel.h"
+
+#include "absl/time/clock.h"
+#include "common/rpc/call.h"
+
+namespace parley::rpc {
+
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
+  // A proxy that the environment names is meant for other traffic.
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+}
+
+void SignAsService(grpc::ClientContext& context, const Signer& signer, std::string_view service,
+                   std::string_view method, std::string_view call_id, absl::Time deadline) {
+  context.AddMetadata(kPrincipalMetadata, signer.Sign(Principal::Service(service), method, absl::Now()));
+  context.AddMetadata(kCallIdMetadata, std::string(call_id));
+  context.set_deadline(absl::ToChronoTime(deadline));
+}
+
+}  // namespace parley::rpc

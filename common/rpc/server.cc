@@ -1,0 +1,115 @@
+#include "common/rpc/server.h"
+
+#include <csignal>
+#include <ctime>
+#include <iostream>
+#include <memory>
+
+#include "absl/time/clock.h"
+#include "common/log/log.h"
+#include "common/rpc/reflection.h"
+
+namespace parley::rpc {
+namespace {
+
+constexpr absl::Duration kReadyInterval = absl::Seconds(1);
+constexpr int kMaxMessageBytes = 1 << 20;
+constexpr int kMaxMetadataBytes = 16 << 10;
+
+sigset_t EndSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  return signals;
+}
+
+// Whether a signal to end came within the interval.
+bool AwaitEnd(absl::Duration interval) {
+  const sigset_t signals = EndSignals();
+  const timespec timeout = absl::ToTimespec(interval);
+  return sigtimedwait(&signals, nullptr, &timeout) > 0;
+}
+
+void SetHealth(grpc::Server& server, const Service& service, bool serving) {
+  auto* health = server.GetHealthCheckService();
+  for (const std::string& name : service.names) health->SetServingStatus(name, serving);
+  health->SetServingStatus("", serving);
+}
+
+// A bad setting of a service is as clear on the terminal as in the log.
+int Refuse(std::string_view message) {
+  Log(LogLevel::kError, message);
+  std::cerr << message << "\n";
+  return 1;
+}
+
+}  // namespace
+
+void ServerSettings::AddTo(Config& config) {
+  config.Add("listen", listen, "Where to serve gRPC: unix:/path or host:port.");
+  config.Required();
+  config.Add("reflection", reflection, "Whether clients such as grpcurl may ask for the contracts.");
+  config.Add("log-format", log_format, "One JSON object a line, or text; auto is text on a terminal.",
+             {"auto", "json", "text"});
+  config.Add("log-level", log_level, "The least level that is logged.", {"debug", "info", "warning", "error"});
+  config.Add("default-deadline", default_deadline, "The time that a unary call has if it brings no deadline.");
+  config.Add("drain", drain, "At the end, how long calls under way may take.");
+}
+
+void StartProcess(std::string_view name, const ServerSettings& settings) {
+  const sigset_t signals = EndSignals();
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  StartLog(name, settings.log_format, settings.log_level);
+}
+
+int Serve(const ServerSettings& settings, const Service& service) {
+  grpc::EnableDefaultHealthCheckService(true);
+  Reflection reflection(service.names);
+  grpc::ServerBuilder builder;
+  int port = 0;
+  builder.AddListeningPort(settings.listen, grpc::InsecureServerCredentials(), &port);
+  builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
+  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMaxMetadataBytes);
+  // Two processes on one port would share its calls in silence.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  for (grpc::Service* each : service.services) builder.RegisterService(each);
+  if (service.generic != nullptr) builder.RegisterCallbackGenericService(service.generic);
+  if (settings.reflection) builder.RegisterService(&reflection);
+  const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
+  if (server == nullptr) {
+    const int exit_code = Refuse("cannot listen on " + settings.listen + " (PARLEY_LISTEN)");
+    StopLog();
+    return exit_code;
+  }
+  SetHealth(*server, service, false);
+  Log(LogLevel::kInfo, "listening", {{"address", settings.listen}, {"port", int64_t{port}}});
+
+  int exit_code = 0;
+  bool serving = false;
+  std::string last_reason;
+  do {
+    const absl::Status ready = service.ready();
+    if (ready.code() == absl::StatusCode::kFailedPrecondition) {
+      exit_code = Refuse(std::string(ready.message()));
+      break;
+    }
+    if (ready.ok() != serving || (!ready.ok() && ready.message() != last_reason)) {
+      last_reason = std::string(ready.message());
+      Log(ready.ok() ? LogLevel::kInfo : LogLevel::kWarning, ready.ok() ? "serving" : "not serving",
+          {{"reason", last_reason}});
+    }
+    serving = ready.ok();
+    SetHealth(*server, service, serving);
+  } while (!AwaitEnd(kReadyInterval));
+
+  Log(LogLevel::kInfo, "stopping");
+  SetHealth(*server, service, false);
+  server->Shutdown(absl::ToChronoTime(absl::Now() + settings.drain));
+  server->Wait();
+  Log(LogLevel::kInfo, "stopped");
+  StopLog();
+  return exit_code;
+}
+
+}  // namespace parley::rpc

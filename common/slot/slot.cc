@@ -1,0 +1,49 @@
+#include "common/slot/slot.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "common/time/proto_time.h"
+
+namespace parley {
+
+namespace {
+constexpr absl::Duration kMaxDuration = absl::Hours(24 * 366);
+}
+
+std::vector<Slot> ParseSlots(const SlotProtos& protos, std::string_view path, int max_slots, FieldViolations& fields) {
+  std::vector<Slot> slots;
+  for (int i = 0; i < protos.size(); ++i) {
+    const std::string at = absl::StrCat(std::string(path), "[", i, "]");
+    const auto start = FromProto(protos[i].start_time());
+    const auto duration = FromProto(protos[i].duration());
+    if (!protos[i].has_start_time()) {
+      fields.Add(at + ".start_time", "is required");
+    } else if (!start) {
+      fields.Add(at + ".start_time", "must be a valid time in the years 1 to 9999");
+    }
+    if (!protos[i].has_duration()) {
+      fields.Add(at + ".duration", "is required");
+    } else if (!duration || *duration <= absl::ZeroDuration() || *duration > kMaxDuration) {
+      fields.Add(at + ".duration", "must be positive and at most 366 days");
+    }
+    if (start && duration) slots.push_back({*start, *duration});
+  }
+  std::sort(slots.begin(), slots.end());
+  slots.erase(std::unique(slots.begin(), slots.end()), slots.end());
+  if (slots.size() > static_cast<size_t>(max_slots)) {
+    fields.Add(path, absl::StrCat("must be at most ", max_slots, " different slots"));
+  }
+  return slots;
+}
+
+void ToProto(const std::vector<Slot>& slots, SlotProtos* protos) {
+  protos->Clear();
+  for (const Slot& slot : slots) {
+    auto* proto = protos->Add();
+    ToProto(slot.start, proto->mutable_start_time());
+    ToProto(slot.duration, proto->mutable_duration());
+  }
+}
+
+}  // namespace parley
