@@ -1,6 +1,7 @@
 #include "common/config/config.h"
 
 #include <CLI/CLI.hpp>
+#include <cmath>
 #include <cstdlib>
 #include <fstream>
 #include <iostream>
@@ -17,14 +18,14 @@ std::string EnvironmentNameOf(const std::string& name) {
   return absl::StrCat("PARLEY_", absl::AsciiStrToUpper(absl::StrReplaceAll(name, {{"-", "_"}})));
 }
 
-CLI::Option* AddOption(CLI::App& app, const std::string& name, CLI::Option* option) {
-  app.get_option("--" + name)->envname(EnvironmentNameOf(name))->capture_default_str();
-  return option;
+void Publish(const std::string& name, CLI::Option* option) {
+  option->envname(EnvironmentNameOf(name))->capture_default_str();
 }
 
 }  // namespace
 
 struct Config::Secret {
+  CLI::App* app;
   std::string name;
   std::string* value;
   std::string file;
@@ -48,31 +49,34 @@ struct Config::Secret {
 };
 
 Config::Config(const std::string& program, const std::string& purpose)
-    : app_(std::make_unique<CLI::App>(purpose, program)) {
+    : app_(std::make_unique<CLI::App>(purpose, program)), adding_to_(app_.get()) {
   app_->get_formatter()->column_width(44);
 }
 
 Config::~Config() = default;
 
 void Config::Add(const std::string& name, std::string& value, const std::string& help) {
-  AddOption(*app_, name, app_->add_option("--" + name, value, help));
+  Publish(name, adding_to_->add_option("--" + name, value, help));
 }
 
 void Config::Add(const std::string& name, int& value, const std::string& help, int min, int max) {
-  AddOption(*app_, name, app_->add_option("--" + name, value, help)->check(CLI::Range(min, max)));
+  Publish(name, adding_to_->add_option("--" + name, value, help)->check(CLI::Range(min, max)));
 }
 
 void Config::Add(const std::string& name, double& value, const std::string& help, double min, double max) {
-  AddOption(*app_, name, app_->add_option("--" + name, value, help)->check(CLI::Range(min, max)));
+  auto* option = adding_to_->add_option("--" + name, value, help)->check(CLI::Range(min, max));
+  // Range lets NaN pass.
+  option->check([](const std::string& text) { return std::isnan(std::atof(text.c_str())) ? "must be a number" : ""; });
+  Publish(name, option);
 }
 
 void Config::Add(const std::string& name, bool& value, const std::string& help) {
-  AddOption(*app_, name, app_->add_option("--" + name, value, help));
+  Publish(name, adding_to_->add_option("--" + name, value, help));
 }
 
 void Config::Add(const std::string& name, std::string& value, const std::string& help,
                  const std::vector<std::string>& choices) {
-  AddOption(*app_, name, app_->add_option("--" + name, value, help)->check(CLI::IsMember(choices)));
+  Publish(name, adding_to_->add_option("--" + name, value, help)->check(CLI::IsMember(choices)));
 }
 
 void Config::Add(const std::string& name, absl::Duration& value, const std::string& help) {
@@ -83,24 +87,39 @@ void Config::Add(const std::string& name, absl::Duration& value, const std::stri
     }
     value = parsed;
   };
-  app_->add_option_function<std::string>("--" + name, set, help)
+  adding_to_->add_option_function<std::string>("--" + name, set, help)
       ->envname(EnvironmentNameOf(name))
       ->type_name("DURATION")
       ->default_str(absl::FormatDuration(value));
 }
 
 void Config::AddSecret(const std::string& name, std::string& value, const std::string& help, bool required) {
-  secrets_.push_back(std::make_unique<Secret>(Secret{name, &value, "", required}));
-  app_->add_option("--" + name + "-file", secrets_.back()->file,
+  secrets_.push_back(std::make_unique<Secret>(Secret{adding_to_, name, &value, "", required}));
+  adding_to_
+      ->add_option("--" + name + "-file", secrets_.back()->file,
                    absl::StrCat(help, " A file that holds it, in place of the environment variable ",
                                 EnvironmentNameOf(name), "."))
       ->envname(EnvironmentNameOf(name) + "_FILE")
       ->type_name("FILE");
 }
 
-void Config::Required() { app_->get_options().back()->required(); }
+void Config::Required() { adding_to_->get_options().back()->required(); }
 
-void Config::EnvironmentName(const std::string& variable) { app_->get_options().back()->envname(variable); }
+void Config::EnvironmentName(const std::string& variable) { adding_to_->get_options().back()->envname(variable); }
+
+void Config::Subcommand(const std::string& name, const std::string& purpose) {
+  app_->require_subcommand(1);
+  adding_to_ = app_->add_subcommand(name, purpose);
+}
+
+void Config::AddArgument(const std::string& name, std::string& value, const std::string& help) {
+  adding_to_->add_option(name, value, help)->required();
+}
+
+std::string Config::subcommand() const {
+  const auto given = app_->get_subcommands();
+  return given.empty() ? "" : given.front()->get_name();
+}
 
 std::optional<int> Config::Parse(int argc, char** argv) {
   try {
@@ -113,6 +132,7 @@ std::optional<int> Config::Parse(int argc, char** argv) {
   }
   std::optional<int> exit_code;
   for (const auto& secret : secrets_) {
+    if (!secret->app->parsed()) continue;
     const std::string reason = secret->Read();
     if (reason.empty()) continue;
     std::cerr << app_->get_name() << ": " << reason << "\n";

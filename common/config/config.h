@@ -46,16 +46,22 @@ class Config {
   void Required();
   // An environment variable that was published under a name of its own.
   void EnvironmentName(const std::string& variable);
+  // Begins a subcommand: what is added from here on is its own, and is missed only where it is the one given. A program
+  // that has subcommands wants one of them.
+  void Subcommand(const std::string& name, const std::string& purpose);
+  // What follows without a flag. Missing is an error.
+  void AddArgument(const std::string& name, std::string& value, const std::string& help);
 
   // Nothing where all is well. Else the program's exit code, after `--help` (0) or a message on standard error (2).
   std::optional<int> Parse(int argc, char** argv);
 
-  // For subcommands (parleyctl).
-  CLI::App& app() { return *app_; }
+  // The subcommand that was given.
+  std::string subcommand() const;
 
  private:
   struct Secret;
   std::unique_ptr<CLI::App> app_;
+  CLI::App* adding_to_;  // the program, or the subcommand begun last
   std::vector<std::unique_ptr<Secret>> secrets_;
 };
 

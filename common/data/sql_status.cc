@@ -14,11 +14,12 @@ namespace {
 constexpr const char* kSqlStatePayload = "parley/sqlstate";
 constexpr const char* kConstraintPayload = "parley/constraint";
 constexpr const char* kLostPayload = "parley/connection_lost";
+constexpr const char* kStoryPayload = "parley/story";
 
 constexpr std::string_view kDeadlockDetected = "40P01", kSerializationFailure = "40001", kQueryCanceled = "57014",
                            kReadOnly = "25006", kLockNotAvailable = "55P03";
-constexpr std::string_view kConnectionClass = "08", kResourcesClass = "53", kOperatorClass = "57",
-                           kSystemClass = "58", kIntegrityClass = "23";
+constexpr std::string_view kConnectionClass = "08", kResourcesClass = "53", kOperatorClass = "57", kSystemClass = "58",
+                           kIntegrityClass = "23";
 
 std::string Field(const PGresult* result, int field) {
   const char* text = PQresultErrorField(result, field);
@@ -27,7 +28,9 @@ std::string Field(const PGresult* result, int field) {
 
 absl::Status Away(std::string_view story) {
   Log(LogLevel::kWarning, "the database is away", {{"error", story}});
-  return Unavailable("the database");
+  absl::Status status = Unavailable("the database");
+  status.SetPayload(kStoryPayload, absl::Cord(absl::string_view(story.data(), story.size())));
+  return status;
 }
 
 }  // namespace
@@ -74,6 +77,11 @@ bool ConnectionLost(const absl::Status& status) { return status.GetPayload(kLost
 std::string ViolatedConstraint(const absl::Status& status) {
   const auto constraint = status.GetPayload(kConstraintPayload);
   return constraint ? std::string(*constraint) : "";
+}
+
+std::string StoryOf(const absl::Status& status) {
+  const auto story = status.GetPayload(kStoryPayload);
+  return story ? std::string(*story) : "";
 }
 
 }  // namespace parley::data

@@ -1,5 +1,5 @@
-// The one place where PostgreSQL's SQLSTATEs (PostgreSQL manual, appendix A) become statuses. Included in this folder
-// alone.
+// The one place where PostgreSQL's SQLSTATEs (PostgreSQL manual, appendix A) become statuses. Used in this folder
+// alone, but for StoryOf.
 #pragma once
 
 #include <string>
@@ -23,5 +23,8 @@ bool MayRunAgain(const absl::Status& status);
 bool ConnectionLost(const absl::Status& status);
 // The constraint that a unique or foreign key violation names; empty for other errors.
 std::string ViolatedConstraint(const absl::Status& status);
+// What was wrong with the database, for an administrator: callers learn from UNAVAILABLE only that it is away. Empty
+// for other errors.
+std::string StoryOf(const absl::Status& status);
 
 }  // namespace parley::data
