@@ -1,0 +1,87 @@
+#include "services/event/event_messages.h"
+
+#include "absl/strings/str_cat.h"
+#include "common/slot/slot.h"
+#include "common/time/proto_time.h"
+
+namespace parley::event {
+
+void ToProto(const data::Event& event, v1::Event& proto) {
+  proto.set_name(event.name());
+  proto.set_title(event.title);
+  for (const data::Party& party : event.parties) {
+    auto* shown = proto.add_parties();
+    shown->set_address(party.address.ToString());
+    shown->set_confirmed(event.HasConfirmed(party.user_id));
+  }
+  parley::ToProto(event.slots, proto.mutable_slots());
+  proto.set_state(event.state);
+  proto.set_revision(event.revision);
+  proto.mutable_agreement_policy()->set_quorum(event.quorum);
+  proto.mutable_agreement_policy()->set_confirmed_by(event.confirmed_by);
+  proto.set_time_zone(event.time_zone);
+  proto.set_initiator(event.initiator.ToString());
+  parley::ToProto(event.create_time, proto.mutable_create_time());
+  parley::ToProto(event.update_time, proto.mutable_update_time());
+  proto.set_etag(event.etag());
+}
+
+std::vector<Uuid> UsersOf(const data::LogEntry& entry) {
+  std::vector<Uuid> users{entry.effector_id};
+  auto add = [&users](const std::string& bytes) {
+    if (const auto id = Uuid::FromBytes(bytes)) users.push_back(*id);
+  };
+  add(entry.data.acted_by_id());
+  add(entry.data.recipient_id());
+  add(entry.data.sender_id());
+  for (const auto& id : entry.data.opened().party_ids()) add(id);
+  for (const auto& id : entry.data.confirmed_ids()) add(id);
+  return users;
+}
+
+void ToProto(const data::LogEntry& entry, const std::map<Uuid, std::string>& addresses, v1::LogEntry& proto) {
+  const std::string event_name = "events/" + entry.event_id.ToString();
+  auto address_of = [&addresses](const std::string& bytes) -> std::string {
+    const auto id = Uuid::FromBytes(bytes);
+    const auto found = id ? addresses.find(*id) : addresses.end();
+    return found == addresses.end() ? "" : found->second;
+  };
+  auto child_of_event = [&event_name](std::string_view collection, const std::string& bytes) -> std::string {
+    const auto id = Uuid::FromBytes(bytes);
+    return id ? absl::StrCat(event_name, "/", std::string(collection), "/", id->ToString()) : "";
+  };
+  proto.set_name(absl::StrCat(event_name, "/logEntries/", entry.sequence));
+  proto.set_sequence(entry.sequence);
+  parley::ToProto(entry.create_time, proto.mutable_create_time());
+  proto.set_occurrence(entry.occurrence);
+  proto.set_effector(address_of(entry.effector_id.ToBytes()));
+  proto.set_revision(entry.revision);
+  parley::ToProto(entry.slots, proto.mutable_slots());
+
+  const auto& data = entry.data;
+  auto& shown = *proto.mutable_data();
+  shown.set_email_token(child_of_event("emailTokens", data.email_token_id()));
+  shown.set_acted_by(address_of(data.acted_by_id()));
+  if (data.has_opened()) {
+    auto& opened = *shown.mutable_opened();
+    opened.set_title(data.opened().title());
+    for (const auto& id : data.opened().party_ids()) opened.add_parties(address_of(id));
+    opened.mutable_agreement_policy()->set_quorum(static_cast<v1::AgreementPolicy::Quorum>(data.opened().quorum()));
+    opened.mutable_agreement_policy()->set_confirmed_by(
+        static_cast<v1::AgreementPolicy::ConfirmedBy>(data.opened().confirmed_by()));
+    opened.set_time_zone(data.opened().time_zone());
+  }
+  shown.set_title(data.title());
+  shown.set_time_zone(data.time_zone());
+  shown.set_slots_changed(data.slots_changed());
+  shown.set_affirmed(data.affirmed());
+  shown.set_state(static_cast<v1::Event::State>(data.state()));
+  for (const auto& id : data.confirmed_ids()) shown.add_confirmed(address_of(id));
+  shown.set_closed(data.closed());
+  shown.set_deleted(data.deleted());
+  shown.set_recipient(address_of(data.recipient_id()));
+  shown.set_sender(address_of(data.sender_id()));
+  shown.set_notification(child_of_event("notifications", data.notification_id()));
+}
+
+}  // namespace parley::event

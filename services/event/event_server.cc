@@ -1,0 +1,78 @@
+#include "services/event/event_server.h"
+
+namespace parley::event {
+namespace {
+
+constexpr size_t kMaxBatch = 64;
+
+std::string MethodName(std::string_view method) {
+  return "/" + std::string(v1::EventService::service_full_name()) + "/" + std::string(method);
+}
+
+// A handler of one operation, bound to the context.
+template <class Request, class Response>
+auto Bind(const Context& context,
+          absl::Status (*handler)(const Context&, const rpc::Call&, const Request&, Response&)) {
+  return [&context, handler](const rpc::Call& call, const Request& request, Response& response) {
+    return handler(context, call, request, response);
+  };
+}
+
+}  // namespace
+
+EventServer::EventServer(const Context& context, rpc::CallQueue& queue)
+    : create_event_(queue, MethodName("CreateEvent"), kMaxBatch,
+                    [&context](absl::Span<CreateItem* const> items) { return CreateEvents(context, items); }),
+      get_event_(
+          queue, MethodName("GetEvent"), kMaxBatch,
+          [&context](absl::Span<GetItem* const> items) { return GetEvents(context, items); },
+          [](const auto& request) { return std::string_view(request.name()); }),
+      list_events_(queue, MethodName("ListEvents"), Bind(context, event::ListEvents)),
+      update_event_(queue, MethodName("UpdateEvent"), Bind(context, event::UpdateEvent),
+                    [](const auto& request) { return std::string_view(request.event().name()); }),
+      confirm_event_(queue, MethodName("ConfirmEvent"), Bind(context, event::ConfirmEvent),
+                     [](const auto& request) { return std::string_view(request.name()); }),
+      delete_event_(queue, MethodName("DeleteEvent"), Bind(context, event::DeleteEvent),
+                    [](const auto& request) { return std::string_view(request.name()); }),
+      list_log_entries_(queue, MethodName("ListLogEntries"), Bind(context, event::ListLogEntries),
+                        [](const auto& request) { return std::string_view(request.parent()); }) {}
+
+grpc::ServerUnaryReactor* EventServer::CreateEvent(grpc::CallbackServerContext* context,
+                                                   const v1::CreateEventRequest* request, v1::Event* response) {
+  return create_event_.Start(context, request, response);
+}
+
+grpc::ServerUnaryReactor* EventServer::GetEvent(grpc::CallbackServerContext* context,
+                                                const v1::GetEventRequest* request, v1::Event* response) {
+  return get_event_.Start(context, request, response);
+}
+
+grpc::ServerUnaryReactor* EventServer::ListEvents(grpc::CallbackServerContext* context,
+                                                  const v1::ListEventsRequest* request,
+                                                  v1::ListEventsResponse* response) {
+  return list_events_.Start(context, request, response);
+}
+
+grpc::ServerUnaryReactor* EventServer::UpdateEvent(grpc::CallbackServerContext* context,
+                                                   const v1::UpdateEventRequest* request, v1::Event* response) {
+  return update_event_.Start(context, request, response);
+}
+
+grpc::ServerUnaryReactor* EventServer::ConfirmEvent(grpc::CallbackServerContext* context,
+                                                    const v1::ConfirmEventRequest* request, v1::Event* response) {
+  return confirm_event_.Start(context, request, response);
+}
+
+grpc::ServerUnaryReactor* EventServer::DeleteEvent(grpc::CallbackServerContext* context,
+                                                   const v1::DeleteEventRequest* request,
+                                                   google::protobuf::Empty* response) {
+  return delete_event_.Start(context, request, response);
+}
+
+grpc::ServerUnaryReactor* EventServer::ListLogEntries(grpc::CallbackServerContext* context,
+                                                      const v1::ListLogEntriesRequest* request,
+                                                      v1::ListLogEntriesResponse* response) {
+  return list_log_entries_.Start(context, request, response);
+}
+
+}  // namespace parley::event

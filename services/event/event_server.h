@@ -1,0 +1,69 @@
+// EventService, from gRPC to the handlers: one file each for the operations, all of them plain code on worker threads.
+#pragma once
+
+#include "common/data/transaction.h"
+#include "common/rpc/call.h"
+#include "parley/event/v1/event_service.grpc.pb.h"
+#include "services/event/requests.h"
+
+namespace parley::event {
+
+// What every handler needs. Outlives all calls. Thread-safe.
+struct Context {
+  data::Pool& pool;
+  const rpc::Signer& signer;  // of page tokens
+  const Limits limits;
+};
+
+using CreateItem = rpc::BatchItem<v1::CreateEventRequest, v1::Event>;
+using GetItem = rpc::BatchItem<v1::GetEventRequest, v1::Event>;
+
+// A batched statement runs under a fixed time, whatever is left to each of its calls.
+inline constexpr absl::Duration kBatchTimeout = absl::Seconds(5);
+
+// Contracts and errors: proto/parley/event/v1/event_service.proto. Thread-safe.
+absl::Status CreateEvents(const Context& context, absl::Span<CreateItem* const> items);
+absl::Status GetEvents(const Context& context, absl::Span<GetItem* const> items);
+absl::Status ListEvents(const Context& context, const rpc::Call& call, const v1::ListEventsRequest& request,
+                        v1::ListEventsResponse& response);
+absl::Status UpdateEvent(const Context& context, const rpc::Call& call, const v1::UpdateEventRequest& request,
+                         v1::Event& response);
+absl::Status ConfirmEvent(const Context& context, const rpc::Call& call, const v1::ConfirmEventRequest& request,
+                          v1::Event& response);
+absl::Status DeleteEvent(const Context& context, const rpc::Call& call, const v1::DeleteEventRequest& request,
+                         google::protobuf::Empty& response);
+absl::Status ListLogEntries(const Context& context, const rpc::Call& call, const v1::ListLogEntriesRequest& request,
+                            v1::ListLogEntriesResponse& response);
+
+class EventServer final : public v1::EventService::CallbackService {
+ public:
+  // Both must outlive the server.
+  EventServer(const Context& context, rpc::CallQueue& queue);
+
+  grpc::ServerUnaryReactor* CreateEvent(grpc::CallbackServerContext* context, const v1::CreateEventRequest* request,
+                                        v1::Event* response) override;
+  grpc::ServerUnaryReactor* GetEvent(grpc::CallbackServerContext* context, const v1::GetEventRequest* request,
+                                     v1::Event* response) override;
+  grpc::ServerUnaryReactor* ListEvents(grpc::CallbackServerContext* context, const v1::ListEventsRequest* request,
+                                       v1::ListEventsResponse* response) override;
+  grpc::ServerUnaryReactor* UpdateEvent(grpc::CallbackServerContext* context, const v1::UpdateEventRequest* request,
+                                        v1::Event* response) override;
+  grpc::ServerUnaryReactor* ConfirmEvent(grpc::CallbackServerContext* context, const v1::ConfirmEventRequest* request,
+                                         v1::Event* response) override;
+  grpc::ServerUnaryReactor* DeleteEvent(grpc::CallbackServerContext* context, const v1::DeleteEventRequest* request,
+                                        google::protobuf::Empty* response) override;
+  grpc::ServerUnaryReactor* ListLogEntries(grpc::CallbackServerContext* context,
+                                           const v1::ListLogEntriesRequest* request,
+                                           v1::ListLogEntriesResponse* response) override;
+
+ private:
+  rpc::Method<v1::CreateEventRequest, v1::Event> create_event_;
+  rpc::Method<v1::GetEventRequest, v1::Event> get_event_;
+  rpc::Method<v1::ListEventsRequest, v1::ListEventsResponse> list_events_;
+  rpc::Method<v1::UpdateEventRequest, v1::Event> update_event_;
+  rpc::Method<v1::ConfirmEventRequest, v1::Event> confirm_event_;
+  rpc::Method<v1::DeleteEventRequest, google::protobuf::Empty> delete_event_;
+  rpc::Method<v1::ListLogEntriesRequest, v1::ListLogEntriesResponse> list_log_entries_;
+};
+
+}  // namespace parley::event

@@ -1,0 +1,86 @@
+#include <map>
+
+#include "services/event/access.h"
+#include "services/event/change.h"
+#include "services/event/event_messages.h"
+#include "services/event/event_server.h"
+
+namespace parley::event {
+namespace {
+
+struct Reading {
+  GetItem* item;
+  Uuid id;
+  absl::Status status;    // whether the caller may
+  bool confirms = false;  // then it is not part of the batch
+  data::Event event;
+};
+
+absl::StatusOr<Uuid> Check(const GetItem& item) {
+  PARLEY_RETURN_IF_ERROR(CheckUser(item.call));
+  return ParseEventName(item.request.name(), "name");
+}
+
+// A second VIEW entry is harmless, so after a commit in doubt a caller may simply try again.
+absl::Status WithoutDoubt(const absl::Status& status) {
+  return status.code() == absl::StatusCode::kUnknown ? Unavailable("the database") : status;
+}
+
+// Reads all and appends their VIEW entries. A view that would confirm is left out, with nothing written.
+absl::Status ReadBatch(data::Transaction& tx, std::vector<Reading>& readings) {
+  std::vector<Uuid> ids;
+  for (const Reading& reading : readings) ids.push_back(reading.id);
+  PARLEY_ASSIGN_OR_RETURN(auto locked, data::Events(tx).Lock(ids));
+  std::map<Uuid, data::Event> events;
+  for (data::Event& event : locked) events.emplace(event.id, std::move(event));
+
+  std::vector<data::LogEntry> entries;
+  for (Reading& reading : readings) {
+    const rpc::Call& call = reading.item->call;
+    const auto found = events.find(reading.id);
+    const data::Event* event = found == events.end() ? nullptr : &found->second;
+    reading.status = CheckAccess(call, reading.item->request.name(), event);
+    if (!reading.status.ok()) continue;
+    reading.confirms = ViewConfirms(*event, CallerOf(call));
+    if (reading.confirms) continue;
+    Outcome outcome = View(*event, CallerOf(call), tx.now());
+    found->second = outcome.event;  // the next of this batch takes the next sequence
+    reading.event = std::move(outcome.event);
+    entries.push_back(std::move(outcome.entry));
+  }
+  return entries.empty() ? absl::OkStatus() : data::LogEntries(tx).Append(entries);
+}
+
+absl::Status ReadAndConfirm(const Context& context, const rpc::Call& call, const std::string& name, Reading& reading) {
+  PARLEY_ASSIGN_OR_RETURN(
+      reading.event, ChangeEvent(context, call, name, reading.id, [&call](const data::Event& event, absl::Time now) {
+        return absl::StatusOr<Outcome>(View(event, CallerOf(call), now));
+      }));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status GetEvents(const Context& context, absl::Span<GetItem* const> items) {
+  std::vector<Reading> readings;
+  for (GetItem* item : items) {
+    const auto id = Check(*item);
+    item->status = id.status();
+    if (id.ok()) readings.push_back({item, *id, absl::OkStatus(), false, {}});
+  }
+  if (readings.empty()) return absl::OkStatus();
+
+  PARLEY_RETURN_IF_ERROR(WithoutDoubt(data::Transact(context.pool, absl::Now() + kBatchTimeout,
+                                                     [&](data::Transaction& tx) { return ReadBatch(tx, readings); })));
+  for (Reading& reading : readings) {
+    GetItem& item = *reading.item;
+    if (reading.status.ok() && reading.confirms) {
+      reading.status = WithoutDoubt(ReadAndConfirm(context, item.call, item.request.name(), reading));
+    }
+    item.status = reading.status;
+    if (item.status.ok()) ToProto(reading.event, item.response);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace parley::event

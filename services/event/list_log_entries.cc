@@ -1,0 +1,80 @@
+#include <map>
+#include <set>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "common/rpc/page_token.h"
+#include "common/rpc/resource_name.h"
+#include "services/event/access.h"
+#include "services/event/event_messages.h"
+#include "services/event/event_server.h"
+
+namespace parley::event {
+namespace {
+
+constexpr int kDefaultPage = 50;
+constexpr int kMaxPage = 1000;
+
+struct Page {
+  std::vector<data::LogEntry> entries;
+  std::map<Uuid, std::string> addresses;  // of those that the entries name
+};
+
+// Parties as the event spells them, others as they are known.
+absl::StatusOr<std::map<Uuid, std::string>> AddressesOf(data::Transaction& tx, const data::Event& event,
+                                                        const std::vector<data::LogEntry>& entries) {
+  std::map<Uuid, std::string> addresses;
+  for (const data::Party& party : event.parties) addresses.emplace(party.user_id, party.address.ToString());
+  std::set<Uuid> others;
+  for (const data::LogEntry& entry : entries) {
+    for (const Uuid& id : UsersOf(entry)) {
+      if (!addresses.contains(id)) others.insert(id);
+    }
+  }
+  if (others.empty()) return addresses;
+  PARLEY_ASSIGN_OR_RETURN(const auto users, data::Users(tx).FindByIds(std::vector<Uuid>(others.begin(), others.end())));
+  for (const data::User& user : users) addresses.emplace(user.id, user.address.ToString());
+  return addresses;
+}
+
+absl::StatusOr<Page> ReadPage(data::Transaction& tx, const rpc::Call& call, const std::string& name, const Uuid& id,
+                              int64_t after, int limit) {
+  PARLEY_ASSIGN_OR_RETURN(const auto found, data::Events(tx).Find({id}));
+  PARLEY_RETURN_IF_ERROR(CheckLogAccess(call, name, found.empty() ? nullptr : &found.front()));
+  Page page;
+  PARLEY_ASSIGN_OR_RETURN(page.entries, data::LogEntries(tx).List(id, after, limit));
+  PARLEY_ASSIGN_OR_RETURN(page.addresses, AddressesOf(tx, found.front(), page.entries));
+  return page;
+}
+
+}  // namespace
+
+absl::Status ListLogEntries(const Context& context, const rpc::Call& call, const v1::ListLogEntriesRequest& request,
+                            v1::ListLogEntriesResponse& response) {
+  PARLEY_RETURN_IF_ERROR(CheckUser(call));
+  FieldViolations fields;
+  const auto id = rpc::ParseName(request.parent(), "events");
+  if (!id) fields.Add("parent", "must be events/{event} with the event's id");
+  if (request.page_size() < 0) fields.Add("page_size", "must not be negative");
+  PARLEY_RETURN_IF_ERROR(fields.ToStatus());
+  const std::string list = absl::StrCat("ListLogEntries ", request.parent());
+  int64_t after = 0;
+  if (!request.page_token().empty()) {
+    PARLEY_ASSIGN_OR_RETURN(const std::string cursor, rpc::ParsePageToken(context.signer, list, request.page_token()));
+    if (!absl::SimpleAtoi(cursor, &after)) return CursorInvalid();
+  }
+
+  const int page_size = rpc::PageSize(request.page_size(), kDefaultPage, kMaxPage);
+  // One more than the page tells whether there is another.
+  PARLEY_ASSIGN_OR_RETURN(Page page, data::Transact(context.pool, call.deadline, [&](data::Transaction& tx) {
+                            return ReadPage(tx, call, request.parent(), *id, after, page_size + 1);
+                          }));
+  if (page.entries.size() > static_cast<size_t>(page_size)) {
+    page.entries.pop_back();
+    response.set_next_page_token(rpc::MakePageToken(context.signer, list, absl::StrCat(page.entries.back().sequence)));
+  }
+  for (const data::LogEntry& entry : page.entries) ToProto(entry, page.addresses, *response.add_log_entries());
+  return absl::OkStatus();
+}
+
+}  // namespace parley::event

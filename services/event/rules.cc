@@ -1,0 +1,197 @@
+#include "services/event/rules.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+
+namespace parley::event {
+namespace {
+
+// What every entry says, of the event as it stands after the call.
+data::LogEntry EntryOf(const data::Event& event, data::LogEntry::Occurrence occurrence, const Caller& caller,
+                       absl::Time now) {
+  data::LogEntry entry;
+  entry.event_id = event.id;
+  entry.sequence = event.last_sequence;
+  entry.create_time = now;
+  entry.occurrence = occurrence;
+  entry.effector_id = caller.user_id;
+  entry.revision = event.revision;
+  entry.slots = event.slots;
+  if (caller.email_token_id) entry.data.set_email_token_id(caller.email_token_id->ToBytes());
+  if (caller.acted_by_id) entry.data.set_acted_by_id(caller.acted_by_id->ToBytes());
+  return entry;
+}
+
+void AddStateAfter(const data::Event& event, data::LogEntry& entry) {
+  entry.data.set_state(event.state);
+  for (const Uuid& id : event.confirmed_ids) entry.data.add_confirmed_ids(id.ToBytes());
+}
+
+// A2.
+size_t QuorumOf(const data::Event& event) {
+  const size_t parties = event.parties.size();
+  if (event.quorum == v1::AgreementPolicy::ALL_BUT_ONE) return std::max(std::min<size_t>(parties, 2), parties - 1);
+  return parties;
+}
+
+// A party affirms the present slots: A1, then A3. Says whether that closed the event.
+bool Affirm(data::Event& event, const Uuid& party) {
+  if (!event.HasConfirmed(party)) event.confirmed_ids.push_back(party);
+  if (event.slots.size() > 1 || event.confirmed_ids.size() < QuorumOf(event)) return false;
+  event.state = event.slots.empty() ? v1::Event::ABANDONED : v1::Event::AGREED;
+  return true;
+}
+
+// E6: a slot that is added must end in the future.
+absl::Status CheckAdded(const GivenSlots& given, const std::vector<Slot>& present, absl::Time now) {
+  FieldViolations fields;
+  for (size_t i = 0; i < given.slots.size(); ++i) {
+    const Slot& slot = given.slots[i];
+    if (slot.end() > now || std::binary_search(present.begin(), present.end(), slot)) continue;
+    fields.Add(given.paths[i], "must not have ended");
+  }
+  return fields.ToStatus();
+}
+
+absl::Status CheckOpen(const data::Event& event) {
+  if (event.state == v1::Event::OPEN) return absl::OkStatus();
+  const std::string state = v1::Event::State_Name(event.state);
+  return Precondition(error::v1::EVENT_CLOSED, event.name(),
+                      absl::StrCat("the event is ", state, " and changes no more"), {{"state", state}});
+}
+
+absl::Status CheckEtag(const data::Event& event, const std::string& etag) {
+  return etag == event.etag() ? absl::OkStatus() : EtagMismatch(event.etag());
+}
+
+void RaiseRevision(data::Event& event, absl::Time now) {
+  ++event.revision;
+  event.update_time = now;
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<Address>> PartiesToBe(const CreateCommand& command, const data::User& creator,
+                                                 int max_parties, absl::Time now) {
+  std::vector<Address> parties = command.parties;
+  const bool absent = std::ranges::find(parties, creator.address) == parties.end();
+  if (absent && creator.role == token::v1::User::MEMBER) parties.push_back(creator.address);
+  if (parties.empty() || parties.size() > static_cast<size_t>(max_parties)) {
+    FieldViolations fields;
+    fields.Add("event.parties", absl::StrCat("must be 1 to ", max_parties, " different parties"));
+    return fields.ToStatus();
+  }
+  PARLEY_RETURN_IF_ERROR(CheckAdded(command.given, {}, now));
+  return parties;
+}
+
+Outcome Create(const CreateCommand& command, std::vector<data::Party> parties, const data::User& creator,
+               const Caller& caller, const Uuid& id, absl::Time now) {
+  data::Event event;
+  event.id = id;
+  event.title = command.title;
+  event.parties = std::move(parties);
+  event.slots = command.given.slots;
+  event.quorum = command.quorum;
+  event.confirmed_by = command.confirmed_by;
+  event.time_zone = command.time_zone;
+  event.initiator_id = creator.id;
+  event.initiator = creator.address;
+  event.create_time = now;
+  event.update_time = now;
+  event.last_sequence = 1;
+  const bool party = event.FindParty(caller.user_id) != nullptr;
+  if (party) event.confirmed_ids.push_back(caller.user_id);
+
+  data::LogEntry entry = EntryOf(event, v1::LogEntry::UPDATE, caller, now);
+  auto* opened = entry.data.mutable_opened();
+  opened->set_title(event.title);
+  for (const data::Party& each : event.parties) opened->add_party_ids(each.user_id.ToBytes());
+  opened->set_quorum(event.quorum);
+  opened->set_confirmed_by(event.confirmed_by);
+  opened->set_time_zone(event.time_zone);
+  entry.data.set_affirmed(party);
+  AddStateAfter(event, entry);
+  return {std::move(event), std::move(entry)};
+}
+
+absl::StatusOr<Outcome> Update(const data::Event& before, const UpdateCommand& command, const Caller& caller,
+                               absl::Time now) {
+  PARLEY_RETURN_IF_ERROR(CheckOpen(before));
+  PARLEY_RETURN_IF_ERROR(CheckEtag(before, command.etag));
+  if (command.given) PARLEY_RETURN_IF_ERROR(CheckAdded(*command.given, before.slots, now));
+
+  data::Event event = before;
+  ++event.last_sequence;
+  if (command.title) event.title = *command.title;
+  if (command.time_zone) event.time_zone = *command.time_zone;
+  if (command.given) event.slots = command.given->slots;
+  const bool title_changed = event.title != before.title;
+  const bool time_zone_changed = event.time_zone != before.time_zone;
+  const bool slots_changed = event.slots != before.slots;
+  const bool affirms = command.given && event.FindParty(caller.user_id) != nullptr;
+
+  if (!title_changed && !time_zone_changed && !slots_changed && !affirms) {
+    if (command.given) return Forbidden("only a party can confirm the slots");
+    FieldViolations fields;
+    fields.Add("event", "would change nothing; to confirm the slots, send them or use ConfirmEvent");
+    return fields.ToStatus();
+  }
+  if (slots_changed) event.confirmed_ids.clear();
+  const bool closed = affirms && Affirm(event, caller.user_id);
+  if (title_changed || time_zone_changed || slots_changed || closed) RaiseRevision(event, now);
+
+  data::LogEntry entry = EntryOf(event, v1::LogEntry::UPDATE, caller, now);
+  if (title_changed) entry.data.set_title(event.title);
+  if (time_zone_changed) entry.data.set_time_zone(event.time_zone);
+  entry.data.set_slots_changed(slots_changed);
+  entry.data.set_affirmed(affirms);
+  entry.data.set_closed(closed);
+  AddStateAfter(event, entry);
+  return Outcome{std::move(event), std::move(entry)};
+}
+
+absl::StatusOr<Outcome> Confirm(const data::Event& event, const std::string& etag, const Caller& caller,
+                                absl::Time now) {
+  if (event.FindParty(caller.user_id) == nullptr) return Forbidden("only a party can confirm the slots");
+  UpdateCommand command;
+  command.etag = etag;
+  command.given = GivenSlots{event.slots, std::vector<std::string>(event.slots.size())};
+  return Update(event, command, caller, now);
+}
+
+absl::StatusOr<Outcome> Delete(const data::Event& before, const std::string& etag, const Caller& caller,
+                               absl::Time now) {
+  PARLEY_RETURN_IF_ERROR(CheckEtag(before, etag));
+  data::Event event = before;
+  ++event.last_sequence;
+  event.delete_time = now;
+  RaiseRevision(event, now);
+  data::LogEntry entry = EntryOf(event, v1::LogEntry::UPDATE, caller, now);
+  entry.data.set_deleted(true);
+  AddStateAfter(event, entry);
+  return Outcome{std::move(event), std::move(entry)};
+}
+
+bool ViewConfirms(const data::Event& event, const Caller& caller) {
+  return event.confirmed_by == v1::AgreementPolicy::VIEW && event.state == v1::Event::OPEN && !event.slots.empty() &&
+         event.FindParty(caller.user_id) != nullptr;
+}
+
+Outcome View(const data::Event& before, const Caller& caller, absl::Time now) {
+  data::Event event = before;
+  ++event.last_sequence;
+  const bool affirms = ViewConfirms(before, caller);
+  const bool closed = affirms && Affirm(event, caller.user_id);
+  if (closed) RaiseRevision(event, now);
+  data::LogEntry entry = EntryOf(event, v1::LogEntry::VIEW, caller, now);
+  if (affirms) {
+    entry.data.set_affirmed(true);
+    entry.data.set_closed(closed);
+    AddStateAfter(event, entry);
+  }
+  return {std::move(event), std::move(entry)};
+}
+
+}  // namespace parley::event
