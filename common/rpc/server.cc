@@ -33,7 +33,9 @@ bool AwaitEnd(absl::Duration interval) {
 
 void SetHealth(grpc::Server& server, const Service& service, bool serving) {
   auto* health = server.GetHealthCheckService();
-  for (const std::string& name : service.names) health->SetServingStatus(name, serving);
+  for (const std::string& name : service.names) {
+    health->SetServingStatus(name, service.serves ? service.serves(name) : serving);
+  }
   health->SetServingStatus("", serving);
 }
 
@@ -104,7 +106,7 @@ int Serve(const ServerSettings& settings, const Service& service) {
   } while (!AwaitEnd(kReadyInterval));
 
   Log(LogLevel::kInfo, "stopping");
-  SetHealth(*server, service, false);
+  server->GetHealthCheckService()->SetServingStatus(false);
   server->Shutdown(absl::ToChronoTime(absl::Now() + settings.drain));
   server->Wait();
   Log(LogLevel::kInfo, "stopped");

@@ -47,6 +47,9 @@ struct Service {
   grpc::CallbackGenericService* generic = nullptr;
   // Asked once a second: OK means SERVING. FAILED_PRECONDITION ends the process: it must not run so.
   std::function<absl::Status()> ready;
+  // Whether this one of `names` is SERVING, asked after `ready`, for a process that others stand behind (the gateway).
+  // Where it is empty, all are as `ready` says.
+  std::function<bool(const std::string& name)> serves = nullptr;
 };
 
 // Starts the log, and blocks the signals that Serve waits for. Before any thread is started.
