@@ -1,0 +1,282 @@
+#include "services/gateway/forwarding.h"
+
+#include <atomic>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/random/random.h"
+#include "absl/status/status.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
+#include "common/log/log.h"
+#include "common/rpc/call.h"
+#include "common/rpc/grpc_status.h"
+#include "services/gateway/credentials.h"
+
+namespace parley::gateway {
+namespace {
+
+// Far beyond what anybody means is how gRPC says that there is no deadline.
+constexpr absl::Duration kLongestDeadline = absl::Hours(24);
+
+std::string MakeCallId() {
+  thread_local absl::BitGen random;
+  return absl::StrCat(absl::Hex(absl::Uniform<uint64_t>(random), absl::kZeroPad16));
+}
+
+// By whom a call without a good credential is counted: the address, without the port.
+std::string PeerOf(const grpc::CallbackServerContext& context) {
+  std::string peer = context.peer();
+  if (absl::StartsWith(peer, "ipv")) peer.resize(peer.rfind(':'));
+  return absl::StrCat("peer ", peer);
+}
+
+// What each connection says for itself, or the gateway alone may say.
+bool IsOwn(std::string_view key) {
+  return key.starts_with("parley-") || key.starts_with("grpc-") || key.starts_with(":") || key == "authorization" ||
+         key == "user-agent" || key == "host" || key == "te" || key == "content-type";
+}
+
+// gRPC ends the process that sends what it would refuse, but does not refuse all of it when it comes.
+bool IsLegal(std::string_view key, std::string_view value) {
+  const auto of_key = [](unsigned char c) {
+    return absl::ascii_islower(c) || absl::ascii_isdigit(c) || c == '-' || c == '_' || c == '.';
+  };
+  return !key.empty() && std::all_of(key.begin(), key.end(), of_key) &&
+         (key.ends_with("-bin") || std::all_of(value.begin(), value.end(), absl::ascii_isprint));
+}
+
+template <class Add>
+void CopyMetadata(const std::multimap<grpc::string_ref, grpc::string_ref>& metadata, const Add& add) {
+  for (const auto& [key, value] : metadata) {
+    const std::string name(key.data(), key.size());
+    std::string text(value.data(), value.size());
+    if (!IsOwn(name) && IsLegal(name, text)) add(name, text);
+  }
+}
+
+}  // namespace
+
+// One call: the caller's side of it, and within it the upstream's. Each message is read only after the one before was
+// written. Lives until gRPC is done with both sides.
+class Forwarding::Call final : public grpc::ServerGenericBidiReactor {
+ public:
+  Call(const Forwarding& gateway, grpc::GenericCallbackServerContext& context)
+      : gateway_(gateway), context_(context), is_unary_(gateway.upstreams_.IsUnary(context.method())) {}
+
+  void Begin() {
+    context_.AddInitialMetadata(rpc::kCallIdMetadata, call_id_);
+    upstream_ = gateway_.upstreams_.Find(context_.method());
+    if (upstream_ == nullptr) return Refuse(absl::UnimplementedError("there is no such method"));
+    const auto presented = PresentedIn(context_.client_metadata());
+    if (!presented.ok()) return RefuseCredential(presented.status());
+    if (!*presented) return Admit(rpc::Principal{}, PeerOf(context_));
+    gateway_.authenticator_.Authenticate(**presented, call_id_, [this](const Authenticator::Answer& principal) {
+      if (!principal.ok()) return RefuseCredential(principal.status());
+      Admit(*principal, principal->credential_id.ToBytes());
+    });
+  }
+
+  // The caller's side.
+
+  void OnReadDone(bool ok) override {
+    absl::MutexLock lock(&mutex_);
+    if (!is_writing_) return;
+    if (ok && !is_unary_) return upstream_side_.StartWrite(&request_);
+    if (ok) {
+      upstream_side_.StartWriteLast(&request_, {});
+    } else if (context_.IsCancelled()) {
+      upstream_context_.TryCancel();
+    } else {
+      upstream_side_.StartWritesDone();
+    }
+    EndWriting();
+  }
+
+  void OnWriteDone(bool ok) override {
+    absl::MutexLock lock(&mutex_);
+    if (ok) return upstream_side_.StartRead(&response_);
+    upstream_context_.TryCancel();
+    EndWriting();
+    EndReading();
+  }
+
+  void OnCancel() override { upstream_context_.TryCancel(); }
+
+  void OnDone() override { Release(); }
+
+ private:
+  class UpstreamSide final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
+   public:
+    explicit UpstreamSide(Call& call) : call_(call) {}
+    void OnReadInitialMetadataDone(bool ok) override { call_.OnUpstreamMetadata(ok); }
+    void OnReadDone(bool ok) override { call_.OnUpstreamRead(ok); }
+    void OnWriteDone(bool ok) override { call_.OnUpstreamWritten(ok); }
+    void OnDone(const grpc::Status& status) override { call_.OnUpstreamDone(status); }
+
+   private:
+    Call& call_;
+  };
+
+  // Ends a call that was not forwarded.
+  void Refuse(const absl::Status& status) {
+    LogEnd(status.code());
+    Finish(rpc::ToGrpc(status, call_id_));
+  }
+
+  void RefuseCredential(const absl::Status& status) {
+    // Whoever tries keys is slowed down; where the token service is away or busy, nobody has tried anything.
+    const bool counts =
+        status.code() != absl::StatusCode::kUnavailable && status.code() != absl::StatusCode::kResourceExhausted;
+    const absl::Status limit = counts ? gateway_.limiter_.Take(PeerOf(context_)) : absl::OkStatus();
+    Refuse(limit.ok() ? status : limit);
+  }
+
+  void Admit(const rpc::Principal& principal, const std::string& caller) {
+    if (principal.kind == rpc::Principal::Kind::kUser) user_ = principal.user_id.ToString();
+    const absl::Status limit = gateway_.limiter_.Take(caller);
+    if (!limit.ok()) return Refuse(limit);
+    Forward(principal);
+  }
+
+  void Forward(const rpc::Principal& principal) {
+    const std::string& method = context_.method();
+    CopyMetadata(context_.client_metadata(), [this](const std::string& key, const std::string& value) {
+      upstream_context_.AddMetadata(key, value);
+    });
+    const absl::Time now = absl::Now();
+    upstream_context_.AddMetadata(rpc::kPrincipalMetadata, gateway_.signer_.Sign(principal, method, now));
+    upstream_context_.AddMetadata(rpc::kCallIdMetadata, call_id_);
+    const bool is_endless = absl::FromChrono(context_.deadline()) > now + kLongestDeadline;
+    if (!is_endless) {
+      upstream_context_.set_deadline(context_.deadline());
+    } else if (!gateway_.upstreams_.IsStream(method)) {
+      upstream_context_.set_deadline(absl::ToChronoTime(now + gateway_.default_deadline_));
+    }
+    // The one request of a unary call goes out together with the metadata before it.
+    upstream_context_.set_initial_metadata_corked(is_unary_);
+
+    sides_.fetch_add(1, std::memory_order_relaxed);
+    upstream_->Stub().PrepareBidiStreamingCall(&upstream_context_, method, {}, &upstream_side_);
+    // One until the last write and one until the last read, as the caller's side starts both.
+    upstream_side_.AddMultipleHolds(2);
+    upstream_side_.StartRead(&response_);
+    StartRead(&request_);
+    // Last: from here on the call may end at any time.
+    upstream_side_.StartCall();
+  }
+
+  // The upstream's side.
+
+  void OnUpstreamMetadata(bool ok) {
+    // A unary call's goes out together with its response.
+    if (!ok || is_unary_) return;
+    absl::MutexLock lock(&mutex_);
+    if (CopyInitialMetadata()) StartSendInitialMetadata();
+  }
+
+  void OnUpstreamRead(bool ok) {
+    absl::MutexLock lock(&mutex_);
+    if (ok && !is_unary_) {
+      CopyInitialMetadata();
+      return StartWrite(&response_);
+    }
+    // A unary call's response goes out together with its status.
+    has_response_ = ok;
+    EndWriting();
+    EndReading();
+  }
+
+  void OnUpstreamWritten(bool ok) {
+    absl::MutexLock lock(&mutex_);
+    if (!is_writing_) return;
+    if (ok) return StartRead(&request_);
+    EndWriting();
+  }
+
+  // After all other reactions of the upstream's side.
+  void OnUpstreamDone(const grpc::Status& status) {
+    CopyInitialMetadata();
+    CopyMetadata(
+        upstream_context_.GetServerTrailingMetadata(),
+        [this](const std::string& key, const std::string& value) { context_.AddTrailingMetadata(key, value); });
+    // Made by gRPC, because the service is away.
+    const bool is_away = status.error_code() == grpc::StatusCode::UNAVAILABLE && status.error_details().empty();
+    const grpc::Status shown = is_away ? rpc::ToGrpc(rpc::FromGrpc(status, upstream_->name()), call_id_) : status;
+    LogEnd(static_cast<absl::StatusCode>(shown.error_code()));
+    if (has_response_ && shown.ok()) {
+      StartWriteAndFinish(&response_, {}, shown);
+    } else {
+      Finish(shown);
+    }
+    Release();
+  }
+
+  // Whether it was not copied before: it can be sent once.
+  bool CopyInitialMetadata() {
+    if (std::exchange(has_initial_metadata_, true)) return false;
+    CopyMetadata(upstream_context_.GetServerInitialMetadata(),
+                 [this](const std::string& key, const std::string& value) { context_.AddInitialMetadata(key, value); });
+    return true;
+  }
+
+  void EndWriting() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (std::exchange(is_writing_, false)) upstream_side_.RemoveHold();
+  }
+
+  void EndReading() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (std::exchange(is_reading_, false)) upstream_side_.RemoveHold();
+  }
+
+  void LogEnd(absl::StatusCode code) const {
+    if (!LogEnabled(LogLevel::kInfo)) return;
+    // What is not a method may be anything.
+    const std::string_view method = upstream_ == nullptr ? std::string_view() : context_.method();
+    Log(LogLevel::kInfo, "call",
+        {{"call_id", call_id_},
+         {"method", method.substr(0, 200)},
+         {"code", absl::StatusCodeToString(code)},
+         {"duration_us", absl::ToInt64Microseconds(absl::Now() - start_)},
+         {"user", user_}});
+  }
+
+  void Release() {
+    if (sides_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+  }
+
+  const Forwarding& gateway_;
+  grpc::GenericCallbackServerContext& context_;
+  const bool is_unary_;  // surely: it may be even where this is false
+  const std::string call_id_ = MakeCallId();
+  const absl::Time start_ = absl::Now();
+  std::string user_;
+  const Upstream* upstream_ = nullptr;
+
+  grpc::ClientContext upstream_context_;
+  UpstreamSide upstream_side_{*this};
+  std::atomic<int> sides_ = 1;  // that gRPC is not done with
+  grpc::ByteBuffer request_;
+  grpc::ByteBuffer response_;
+  // Set by the upstream's side, and read by it when it is done.
+  bool has_response_ = false;
+  bool has_initial_metadata_ = false;
+
+  // Both sides' reactions run at once. What they start never runs within the call that starts it.
+  absl::Mutex mutex_;
+  bool is_writing_ ABSL_GUARDED_BY(mutex_) = true;  // requests may still go upstream
+  bool is_reading_ ABSL_GUARDED_BY(mutex_) = true;  // responses may still be read from there
+};
+
+grpc::ServerGenericBidiReactor* Forwarding::CreateReactor(grpc::GenericCallbackServerContext* context) {
+  auto* call = new Call(*this, *context);
+  call->Begin();
+  return call;
+}
+
+}  // namespace parley::gateway

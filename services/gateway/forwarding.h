@@ -1,0 +1,39 @@
+// Takes every call that no service of this process answers, and forwards it as bytes to the service that its package
+// names (design decision 3): messages both ways, half-close, cancellation, deadline, metadata, trailers and status.
+// What it adds is the signed principal; what a client sends in its place is not passed on. Thread-safe.
+#pragma once
+
+#include <grpcpp/generic/async_generic_service.h>
+
+#include "absl/time/time.h"
+#include "common/rpc/principal.h"
+#include "services/gateway/authenticator.h"
+#include "services/gateway/limiter.h"
+#include "services/gateway/upstreams.h"
+
+namespace parley::gateway {
+
+class Forwarding final : public grpc::CallbackGenericService {
+ public:
+  // `default_deadline` is that of unary calls that bring none; streams may do without. All must outlive the server.
+  Forwarding(const Upstreams& upstreams, const rpc::Signer& signer, Authenticator& authenticator, Limiter& limiter,
+             absl::Duration default_deadline)
+      : upstreams_(upstreams),
+        signer_(signer),
+        authenticator_(authenticator),
+        limiter_(limiter),
+        default_deadline_(default_deadline) {}
+
+  grpc::ServerGenericBidiReactor* CreateReactor(grpc::GenericCallbackServerContext* context) override;
+
+ private:
+  class Call;
+
+  const Upstreams& upstreams_;
+  const rpc::Signer& signer_;
+  Authenticator& authenticator_;
+  Limiter& limiter_;
+  const absl::Duration default_deadline_;
+};
+
+}  // namespace parley::gateway

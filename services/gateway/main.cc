@@ -1,0 +1,51 @@
+#include <iostream>
+
+#include "common/config/config.h"
+#include "common/rpc/channel.h"
+#include "common/rpc/server.h"
+#include "services/gateway/authenticator.h"
+#include "services/gateway/credentials.h"
+#include "services/gateway/forwarding.h"
+#include "services/gateway/limiter.h"
+#include "services/gateway/routes.h"
+#include "services/gateway/upstreams.h"
+
+int main(int argc, char** argv) {
+  using namespace parley;
+
+  rpc::ServerSettings settings;
+  std::string routes_text, token_address, secrets;
+  int calls_per_second = 1000;
+  int burst = 2000;
+  Config config("parley-gateway", "The door: who are you, how much may you send, and which service takes it?");
+  settings.AddTo(config);
+  config.Add(
+      "routes", routes_text,
+      "Which service takes which calls: parley.event.=ADDRESS,parley.token.=ADDRESS and so on, where an address is "
+      "unix:/path or host:port.");
+  config.Required();
+  config.Add("token-address", token_address, "Where the token service is, which knows all keys.");
+  config.Required();
+  config.AddSecret("principal-secrets", secrets, "One or two secrets that Parley's processes share, a line each.");
+  config.Add("calls-per-second", calls_per_second, "How often a caller may call in the long run.", 1, 1000000);
+  config.Add("burst", burst, "How many calls a caller may make at once.", 1, 1000000);
+  if (auto exit_code = config.Parse(argc, argv)) return *exit_code;
+  const auto signer = rpc::Signer::Make(secrets);
+  const auto routes = gateway::ParseRoutes(routes_text);
+  for (const absl::Status& status : {signer.status(), routes.status()}) {
+    if (status.ok()) continue;
+    std::cerr << "parley-gateway: " << status.message() << "\n";
+    return 2;
+  }
+
+  rpc::StartProcess("gateway", settings);
+  gateway::Upstreams upstreams(*routes);
+  gateway::Authenticator authenticator(gateway::CheckWith(rpc::MakeChannel(token_address), *signer));
+  gateway::Limiter limiter(calls_per_second, burst);
+  gateway::Forwarding forwarding(upstreams, *signer, authenticator, limiter, settings.default_deadline);
+  return rpc::Serve(settings, {.names = upstreams.services(),
+                               .services = {},
+                               .generic = &forwarding,
+                               .ready = [&upstreams] { return upstreams.AskHealth(); },
+                               .serves = [&upstreams](const std::string& name) { return upstreams.Serves(name); }});
+}

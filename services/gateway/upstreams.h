@@ -1,0 +1,65 @@
+// The services behind the gateway: connections to them, and whether they serve.
+#pragma once
+
+#include <grpcpp/generic/generic_stub.h>
+#include <grpcpp/grpcpp.h>
+
+#include <array>
+#include <atomic>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "services/gateway/routes.h"
+
+namespace parley::gateway {
+
+// Thread-safe.
+class Upstream {
+ public:
+  explicit Upstream(const Route& route);
+
+  // For errors: `the event service`.
+  const std::string& name() const { return name_; }
+  // Two connections, used in turn: gRPC reads and writes each of them with one thread at a time.
+  std::shared_ptr<grpc::Channel> Channel() const { return channels_[Next()]; }
+  grpc::GenericStub& Stub() const { return *stubs_[Next()]; }
+
+ private:
+  static constexpr size_t kChannels = 2;
+  size_t Next() const { return next_.fetch_add(1, std::memory_order_relaxed) % kChannels; }
+
+  const std::string name_;
+  std::array<std::shared_ptr<grpc::Channel>, kChannels> channels_;
+  std::array<std::unique_ptr<grpc::GenericStub>, kChannels> stubs_;
+  mutable std::atomic<size_t> next_ = 0;
+};
+
+class Upstreams {
+ public:
+  explicit Upstreams(std::vector<Route> routes);
+
+  // Null where no route leads. Thread-safe.
+  const Upstream* Find(std::string_view method) const;
+  bool IsStream(std::string_view method) const;  // false for one that no contract knows
+  bool IsUnary(std::string_view method) const;   // the same
+  // Full names of what is served.
+  const std::vector<std::string>& services() const { return contracts_.services; }
+
+  // Asks each service for its health, and waits for the answers: not for gRPC's threads. OK, or UNAVAILABLE that names
+  // those that do not serve. Not thread-safe, nor is Serves.
+  absl::Status AskHealth();
+  // As it was when last asked.
+  bool Serves(const std::string& service) const;
+
+ private:
+  const std::vector<Route> routes_;
+  const Contracts contracts_;
+  std::vector<std::unique_ptr<Upstream>> upstreams_;  // one for each route
+  std::map<std::string, bool> serves_;
+};
+
+}  // namespace parley::gateway
