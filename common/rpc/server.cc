@@ -107,8 +107,10 @@ int Serve(const ServerSettings& settings, const Service& service) {
 
   Log(LogLevel::kInfo, "stopping");
   server->GetHealthCheckService()->SetServingStatus(false);
-  server->Shutdown(absl::ToChronoTime(absl::Now() + settings.drain));
+  const absl::Time deadline = absl::Now() + settings.drain;
+  server->Shutdown(absl::ToChronoTime(deadline));
   server->Wait();
+  if (service.stop) service.stop(deadline);
   Log(LogLevel::kInfo, "stopped");
   StopLog();
   return exit_code;
