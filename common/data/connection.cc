@@ -8,16 +8,17 @@
 namespace parley::data {
 namespace {
 
-// All of Parley's tables are in one schema; the session is told once.
-constexpr const char* kSession = "set search_path = parley; set timezone = 'UTC'";
+// All of Parley's tables are in one schema; the session is told once. Notices would be written to standard error.
+constexpr const char* kSession = "set search_path = parley; set timezone = 'UTC'; set client_min_messages = warning";
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& url) {
   // A host that vanishes must not hold a worker longer than a caller would wait. What the URL says of the same things
   // wins: a later keyword does, and `dbname` is expanded last.
-  const char* const keywords[] = {"application_name", "connect_timeout",     "keepalives_idle",  "keepalives_interval",
-                                  "keepalives_count", "tcp_user_timeout", "client_encoding", "dbname", nullptr};
+  const char* const keywords[] = {"application_name",    "connect_timeout",  "keepalives_idle",
+                                  "keepalives_interval", "keepalives_count", "tcp_user_timeout",
+                                  "client_encoding",     "dbname",           nullptr};
   const char* const values[] = {"parley", "5", "10", "5", "2", "10000", "UTF8", url.c_str(), nullptr};
   std::unique_ptr<Connection> connection(new Connection(PQconnectdbParams(keywords, values, 1)));
   if (PQstatus(connection->connection_) != CONNECTION_OK) return ConnectionStatus(connection->connection_);
@@ -43,8 +44,7 @@ absl::StatusOr<Result> Connection::Execute(const Statement& statement, const Par
     PARLEY_RETURN_IF_ERROR(ResultStatus(connection_, prepared.get(), statement.name));
     prepared_.insert(&statement);
   }
-  Result result(
-      PQexecPrepared(connection_, statement.name, count, values.data(), lengths.data(), formats.data(), 1));
+  Result result(PQexecPrepared(connection_, statement.name, count, values.data(), lengths.data(), formats.data(), 1));
   PARLEY_RETURN_IF_ERROR(ResultStatus(connection_, result.get(), statement.name));
   return result;
 }
