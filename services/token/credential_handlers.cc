@@ -1,0 +1,150 @@
+#include "services/token/credential_handlers.h"
+
+#include "common/data/events.h"
+#include "common/data/key.h"
+#include "common/data/users.h"
+#include "common/status/status.h"
+#include "common/time/proto_time.h"
+#include "services/token/credentials.h"
+#include "services/token/email_tokens.h"
+
+namespace parley::token {
+namespace {
+
+using internal::token::v1::CheckCredentialRequest;
+using internal::token::v1::CheckCredentialResponse;
+using internal::token::v1::CreateEmailTokenRequest;
+using internal::token::v1::CreateEmailTokenResponse;
+using internal::token::v1::RevokeEmailTokenRequest;
+
+// E-mail tokens are made and unmade by the service that mails their keys.
+constexpr std::string_view kMailingService = "notification";
+
+absl::Status RequireService(const rpc::Call& call) {
+  switch (call.principal.kind) {
+    case rpc::Principal::Kind::kNobody:
+      return CredentialMissing();
+    case rpc::Principal::Kind::kService:
+      return absl::OkStatus();
+    case rpc::Principal::Kind::kUser:
+      break;
+  }
+  return Forbidden("only services of Parley may call this method");
+}
+
+absl::Status RequireMailingService(const rpc::Call& call) {
+  if (call.principal.service == kMailingService) return absl::OkStatus();
+  return Forbidden("only the notification service may call this method");
+}
+
+// The id in a field; nil where it is none, which is then a bad field.
+Uuid ParseId(std::string_view bytes, std::string_view field, FieldViolations& fields) {
+  const auto id = Uuid::FromBytes(bytes);
+  if (!id) fields.Add(field, "must be a UUID of 16 bytes");
+  return id.value_or(Uuid{});
+}
+
+// Of a key that holds. CREDENTIAL_INVALID, TOKEN_EXPIRED.
+absl::StatusOr<Credential> FindCredential(data::Transaction& tx, std::string_view key) {
+  std::optional<Credential> found;
+  if (data::IsKey(key, data::kApiKeyPrefix)) {
+    PARLEY_ASSIGN_OR_RETURN(found, Credentials(tx).FindApiKey(data::HashKey(key)));
+  } else if (data::IsKey(key, data::kGuestKeyPrefix)) {
+    PARLEY_ASSIGN_OR_RETURN(found, Credentials(tx).FindEmailToken(data::HashKey(key)));
+  }
+  if (!found) return CredentialInvalid();
+  if (found->expire_time && IsExpired(*found->expire_time, tx.now())) return TokenExpired();
+  return *found;
+}
+
+// The user for whom the holder of the credential wants to act (U6).
+absl::StatusOr<data::User> FindActedFor(data::Transaction& tx, const Credential& credential,
+                                        const std::string& act_for) {
+  const auto address = ParseAddress(act_for);
+  FieldViolations fields;
+  if (!address.ok()) fields.Add("parley-act-for", std::string(address.status().message()));
+  PARLEY_RETURN_IF_ERROR(fields.ToStatus());
+  if (credential.role != v1::User::STAFF) return Forbidden("only staff may act for another user");
+  PARLEY_ASSIGN_OR_RETURN(const auto users, data::Users(tx).FindByAddresses({*address}));
+  // The address itself stands in no error.
+  if (users.empty()) return NotFound("parley.token.v1.User", "the user that parley-act-for names");
+  return users.front();
+}
+
+CheckCredentialResponse ResponseOf(const Credential& credential) {
+  CheckCredentialResponse response;
+  response.set_user_id(credential.user_id.ToBytes());
+  response.set_role(credential.role);
+  response.set_state(credential.state);
+  response.set_credential_id(credential.id.ToBytes());
+  if (credential.event_id) response.set_event_id(credential.event_id->ToBytes());
+  if (credential.expire_time) ToProto(*credential.expire_time, response.mutable_expire_time());
+  return response;
+}
+
+CheckCredentialResponse ResponseOf(const Credential& credential, const data::User& acted_for) {
+  CheckCredentialResponse response = ResponseOf(credential);
+  response.set_user_id(acted_for.id.ToBytes());
+  response.set_role(acted_for.role);
+  response.set_state(acted_for.state);
+  response.set_acting_user_id(credential.user_id.ToBytes());
+  return response;
+}
+
+}  // namespace
+
+absl::Status CredentialHandlers::CheckCredential(const rpc::Call& call, const CheckCredentialRequest& request,
+                                                 CheckCredentialResponse& response) const {
+  PARLEY_RETURN_IF_ERROR(RequireService(call));
+  // What cannot be a key costs no database.
+  if (!data::IsKey(request.key(), data::kApiKeyPrefix) && !data::IsKey(request.key(), data::kGuestKeyPrefix)) {
+    return CredentialInvalid();
+  }
+  PARLEY_ASSIGN_OR_RETURN(
+      response,
+      data::Transact(pool_, call.deadline, [&](data::Transaction& tx) -> absl::StatusOr<CheckCredentialResponse> {
+        PARLEY_ASSIGN_OR_RETURN(const Credential credential, FindCredential(tx, request.key()));
+        if (request.act_for().empty()) return ResponseOf(credential);
+        PARLEY_ASSIGN_OR_RETURN(const data::User user, FindActedFor(tx, credential, request.act_for()));
+        return ResponseOf(credential, user);
+      }));
+  return absl::OkStatus();
+}
+
+absl::Status CredentialHandlers::CreateEmailToken(const rpc::Call& call, const CreateEmailTokenRequest& request,
+                                                  CreateEmailTokenResponse& response) const {
+  PARLEY_RETURN_IF_ERROR(RequireService(call));
+  FieldViolations fields;
+  const Uuid event_id = ParseId(request.event_id(), "event_id", fields);
+  const Uuid user_id = ParseId(request.user_id(), "user_id", fields);
+  PARLEY_RETURN_IF_ERROR(fields.ToStatus());
+  PARLEY_RETURN_IF_ERROR(RequireMailingService(call));
+  PARLEY_ASSIGN_OR_RETURN(
+      const NewEmailToken made,
+      data::Transact(pool_, call.deadline, [&](data::Transaction& tx) -> absl::StatusOr<NewEmailToken> {
+        PARLEY_ASSIGN_OR_RETURN(const auto events, data::Events(tx).Find({event_id}));
+        if (events.empty() || events.front().delete_time) {
+          return NotFound("parley.event.v1.Event", "events/" + event_id.ToString());
+        }
+        if (events.front().FindParty(user_id) == nullptr) {
+          return NotFound("parley.token.v1.User", "users/" + user_id.ToString());
+        }
+        return EmailTokens(tx).Create(event_id, user_id, tx.now() + email_token_lifetime_);
+      }));
+  response.set_email_token_id(made.email_token.id.ToBytes());
+  response.set_key(made.key);
+  ToProto(made.email_token.expire_time, response.mutable_expire_time());
+  return absl::OkStatus();
+}
+
+absl::Status CredentialHandlers::RevokeEmailToken(const rpc::Call& call, const RevokeEmailTokenRequest& request,
+                                                  google::protobuf::Empty&) const {
+  PARLEY_RETURN_IF_ERROR(RequireService(call));
+  FieldViolations fields;
+  const Uuid id = ParseId(request.email_token_id(), "email_token_id", fields);
+  PARLEY_RETURN_IF_ERROR(fields.ToStatus());
+  PARLEY_RETURN_IF_ERROR(RequireMailingService(call));
+  return data::Transact(pool_, call.deadline, [&](data::Transaction& tx) { return EmailTokens(tx).Revoke(id); });
+}
+
+}  // namespace parley::token

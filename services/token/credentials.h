@@ -1,0 +1,37 @@
+// Whose a key is: API keys and e-mail tokens by the hash of their key, each in one statement, since every call of
+// everybody comes by here.
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "common/data/transaction.h"
+#include "common/data/users.h"
+
+namespace parley::token {
+
+struct Credential {
+  Uuid id;  // of the API key or e-mail token
+  Uuid user_id;
+  data::User::State state;
+  data::User::Role role;
+  // An e-mail token's alone: the one event that it opens, and from when on it is expired, which the caller looks at.
+  std::optional<Uuid> event_id;
+  std::optional<absl::Time> expire_time;
+};
+
+// Within one transaction, which must outlive it.
+class Credentials {
+ public:
+  explicit Credentials(data::Transaction& tx) : tx_(tx) {}
+
+  // Nothing where it is unknown or revoked, or its user not active (U4).
+  absl::StatusOr<std::optional<Credential>> FindApiKey(std::string_view key_hash);
+  // Nothing where it is unknown or revoked, or its event deleted (E10). A guest is a member, whoever its user is (T4).
+  absl::StatusOr<std::optional<Credential>> FindEmailToken(std::string_view key_hash);
+
+ private:
+  data::Transaction& tx_;
+};
+
+}  // namespace parley::token

@@ -1,0 +1,30 @@
+#include "services/token/token_server.h"
+
+#include <functional>
+
+namespace parley::token {
+
+TokenServer::TokenServer(rpc::CallQueue& queue, const TokenHandlers& handlers)
+    : create_user_(queue, "/parley.token.v1.TokenService/CreateUser",
+                   std::bind_front(&TokenHandlers::CreateUser, &handlers)),
+      get_user_(queue, "/parley.token.v1.TokenService/GetUser", std::bind_front(&TokenHandlers::GetUser, &handlers)),
+      create_api_key_(queue, "/parley.token.v1.TokenService/CreateApiKey",
+                      std::bind_front(&TokenHandlers::CreateApiKey, &handlers)),
+      list_api_keys_(queue, "/parley.token.v1.TokenService/ListApiKeys",
+                     std::bind_front(&TokenHandlers::ListApiKeys, &handlers)),
+      revoke_api_key_(queue, "/parley.token.v1.TokenService/RevokeApiKey",
+                      std::bind_front(&TokenHandlers::RevokeApiKey, &handlers)),
+      get_email_token_(queue, "/parley.token.v1.TokenService/GetEmailToken",
+                       std::bind_front(&TokenHandlers::GetEmailToken, &handlers)),
+      revoke_email_token_(queue, "/parley.token.v1.TokenService/RevokeEmailToken",
+                          std::bind_front(&TokenHandlers::RevokeEmailToken, &handlers)) {}
+
+CredentialServer::CredentialServer(rpc::CallQueue& queue, const CredentialHandlers& handlers)
+    : check_credential_(queue, "/parley.internal.token.v1.CredentialService/CheckCredential",
+                        std::bind_front(&CredentialHandlers::CheckCredential, &handlers)),
+      create_email_token_(queue, "/parley.internal.token.v1.CredentialService/CreateEmailToken",
+                          std::bind_front(&CredentialHandlers::CreateEmailToken, &handlers)),
+      revoke_email_token_(queue, "/parley.internal.token.v1.CredentialService/RevokeEmailToken",
+                          std::bind_front(&CredentialHandlers::RevokeEmailToken, &handlers)) {}
+
+}  // namespace parley::token

@@ -1,0 +1,85 @@
+// The two services of this process over gRPC: each method queues its call for a worker thread, which runs the handler
+// of the same name. Thread-safe; what the constructors take must outlive the servers.
+#pragma once
+
+#include "common/rpc/call.h"
+#include "parley/internal/token/v1/credential_service.grpc.pb.h"
+#include "parley/token/v1/token_service.grpc.pb.h"
+#include "services/token/credential_handlers.h"
+#include "services/token/token_handlers.h"
+
+namespace parley::token {
+
+class TokenServer final : public v1::TokenService::CallbackService {
+ public:
+  TokenServer(rpc::CallQueue& queue, const TokenHandlers& handlers);
+
+  grpc::ServerUnaryReactor* CreateUser(grpc::CallbackServerContext* context, const v1::CreateUserRequest* request,
+                                       v1::User* response) override {
+    return create_user_.Start(context, request, response);
+  }
+  grpc::ServerUnaryReactor* GetUser(grpc::CallbackServerContext* context, const v1::GetUserRequest* request,
+                                    v1::User* response) override {
+    return get_user_.Start(context, request, response);
+  }
+  grpc::ServerUnaryReactor* CreateApiKey(grpc::CallbackServerContext* context, const v1::CreateApiKeyRequest* request,
+                                         v1::ApiKey* response) override {
+    return create_api_key_.Start(context, request, response);
+  }
+  grpc::ServerUnaryReactor* ListApiKeys(grpc::CallbackServerContext* context, const v1::ListApiKeysRequest* request,
+                                        v1::ListApiKeysResponse* response) override {
+    return list_api_keys_.Start(context, request, response);
+  }
+  grpc::ServerUnaryReactor* RevokeApiKey(grpc::CallbackServerContext* context, const v1::RevokeApiKeyRequest* request,
+                                         v1::ApiKey* response) override {
+    return revoke_api_key_.Start(context, request, response);
+  }
+  grpc::ServerUnaryReactor* GetEmailToken(grpc::CallbackServerContext* context, const v1::GetEmailTokenRequest* request,
+                                          v1::EmailToken* response) override {
+    return get_email_token_.Start(context, request, response);
+  }
+  grpc::ServerUnaryReactor* RevokeEmailToken(grpc::CallbackServerContext* context,
+                                             const v1::RevokeEmailTokenRequest* request,
+                                             v1::EmailToken* response) override {
+    return revoke_email_token_.Start(context, request, response);
+  }
+
+ private:
+  rpc::Method<v1::CreateUserRequest, v1::User> create_user_;
+  rpc::Method<v1::GetUserRequest, v1::User> get_user_;
+  rpc::Method<v1::CreateApiKeyRequest, v1::ApiKey> create_api_key_;
+  rpc::Method<v1::ListApiKeysRequest, v1::ListApiKeysResponse> list_api_keys_;
+  rpc::Method<v1::RevokeApiKeyRequest, v1::ApiKey> revoke_api_key_;
+  rpc::Method<v1::GetEmailTokenRequest, v1::EmailToken> get_email_token_;
+  rpc::Method<v1::RevokeEmailTokenRequest, v1::EmailToken> revoke_email_token_;
+};
+
+class CredentialServer final : public internal::token::v1::CredentialService::CallbackService {
+ public:
+  CredentialServer(rpc::CallQueue& queue, const CredentialHandlers& handlers);
+
+  grpc::ServerUnaryReactor* CheckCredential(grpc::CallbackServerContext* context,
+                                            const internal::token::v1::CheckCredentialRequest* request,
+                                            internal::token::v1::CheckCredentialResponse* response) override {
+    return check_credential_.Start(context, request, response);
+  }
+  grpc::ServerUnaryReactor* CreateEmailToken(grpc::CallbackServerContext* context,
+                                             const internal::token::v1::CreateEmailTokenRequest* request,
+                                             internal::token::v1::CreateEmailTokenResponse* response) override {
+    return create_email_token_.Start(context, request, response);
+  }
+  grpc::ServerUnaryReactor* RevokeEmailToken(grpc::CallbackServerContext* context,
+                                             const internal::token::v1::RevokeEmailTokenRequest* request,
+                                             google::protobuf::Empty* response) override {
+    return revoke_email_token_.Start(context, request, response);
+  }
+
+ private:
+  rpc::Method<internal::token::v1::CheckCredentialRequest, internal::token::v1::CheckCredentialResponse>
+      check_credential_;
+  rpc::Method<internal::token::v1::CreateEmailTokenRequest, internal::token::v1::CreateEmailTokenResponse>
+      create_email_token_;
+  rpc::Method<internal::token::v1::RevokeEmailTokenRequest, google::protobuf::Empty> revoke_email_token_;
+};
+
+}  // namespace parley::token
