@@ -73,13 +73,16 @@ class Forwarding::Call final : public grpc::ServerGenericBidiReactor {
   void Begin() {
     context_.AddInitialMetadata(rpc::kCallIdMetadata, call_id_);
     upstream_ = gateway_.upstreams_.Find(context_.method());
-    if (upstream_ == nullptr) return Refuse(absl::UnimplementedError("there is no such method"));
+    if (upstream_ == nullptr) return RefuseCounted(absl::UnimplementedError("there is no such method"));
     const auto presented = PresentedIn(context_.client_metadata());
-    if (!presented.ok()) return RefuseCredential(presented.status());
+    if (!presented.ok()) return RefuseCounted(presented.status());
     if (!*presented) return Admit(rpc::Principal{}, PeerOf(context_));
     gateway_.authenticator_.Authenticate(**presented, call_id_, [this](const Authenticator::Answer& principal) {
-      if (!principal.ok()) return RefuseCredential(principal.status());
-      Admit(*principal, principal->credential_id.ToBytes());
+      if (principal.ok()) return Admit(*principal, principal->credential_id.ToBytes());
+      // Where the token service is away or busy, nobody has tried anything.
+      const absl::StatusCode code = principal.status().code();
+      const bool is_known = code != absl::StatusCode::kUnavailable && code != absl::StatusCode::kResourceExhausted;
+      return is_known ? RefuseCounted(principal.status()) : Refuse(principal.status());
     });
   }
 
@@ -130,11 +133,9 @@ class Forwarding::Call final : public grpc::ServerGenericBidiReactor {
     Finish(rpc::ToGrpc(status, call_id_));
   }
 
-  void RefuseCredential(const absl::Status& status) {
-    // Whoever tries keys is slowed down; where the token service is away or busy, nobody has tried anything.
-    const bool counts =
-        status.code() != absl::StatusCode::kUnavailable && status.code() != absl::StatusCode::kResourceExhausted;
-    const absl::Status limit = counts ? gateway_.limiter_.Take(PeerOf(context_)) : absl::OkStatus();
+  // Whoever tries keys or methods is slowed down.
+  void RefuseCounted(const absl::Status& status) {
+    const absl::Status limit = gateway_.limiter_.Take(PeerOf(context_));
     Refuse(limit.ok() ? status : limit);
   }
 
@@ -236,8 +237,8 @@ class Forwarding::Call final : public grpc::ServerGenericBidiReactor {
 
   void LogEnd(absl::StatusCode code) const {
     if (!LogEnabled(LogLevel::kInfo)) return;
-    // What is not a method may be anything.
-    const std::string_view method = upstream_ == nullptr ? std::string_view() : context_.method();
+    // What is not a method's path may be anything.
+    const std::string_view method = ServiceOf(context_.method()).empty() ? std::string_view() : context_.method();
     Log(LogLevel::kInfo, "call",
         {{"call_id", call_id_},
          {"method", method.substr(0, 200)},
