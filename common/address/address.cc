@@ -24,6 +24,27 @@ bool IsDotAtom(std::string_view text) {
   return true;
 }
 
+// RFC 1123, 2.1: libidn2 leaves ASCII labels unchecked.
+bool IsHostname(std::string_view text) {
+  for (absl::string_view label : absl::StrSplit(absl::string_view(text.data(), text.size()), '.')) {
+    const bool letters = std::all_of(label.begin(), label.end(), [](char c) {
+      return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '-';
+    });
+    if (label.empty() || label.size() > 63 || !letters || label.front() == '-' || label.back() == '-') return false;
+  }
+  return text.size() <= 253;
+}
+
+// The IDNA A-form in lower case; empty where there is none.
+std::string ToAForm(const std::string& domain) {
+  if (domain.find('\0') != std::string::npos) return "";
+  char* ascii = nullptr;
+  if (idn2_to_ascii_8z(domain.c_str(), &ascii, IDN2_NONTRANSITIONAL | IDN2_NFC_INPUT) != IDN2_OK) return "";
+  std::string a_form = absl::AsciiStrToLower(ascii);
+  idn2_free(ascii);
+  return IsHostname(a_form) ? a_form : "";
+}
+
 }  // namespace
 
 std::string Address::Key() const { return absl::AsciiStrToLower(ToString()); }
@@ -39,15 +60,9 @@ absl::StatusOr<Address> ParseAddress(std::string_view text) {
   if (!IsDotAtom(local_part) || local_part.size() > kMaxLocalPartBytes) {
     return absl::InvalidArgumentError("must have an ASCII dot-atom of at most 64 bytes before the @");
   }
-  char* ascii = nullptr;
-  const std::string domain(text.substr(at + 1));
-  const int flags = IDN2_NONTRANSITIONAL | IDN2_NFC_INPUT | IDN2_USE_STD3_ASCII_RULES;
-  if (domain.empty() || domain.back() == '.' || idn2_to_ascii_8z(domain.c_str(), &ascii, flags) != IDN2_OK) {
-    return absl::InvalidArgumentError("must have a domain name after the @");
-  }
-  Address address{std::string(local_part), absl::AsciiStrToLower(ascii)};
-  idn2_free(ascii);
-  if (address.domain.empty() || address.ToString().size() > kMaxAddressBytes) {
+  Address address{std::string(local_part), ToAForm(std::string(text.substr(at + 1)))};
+  if (address.domain.empty()) return absl::InvalidArgumentError("must have a domain name after the @");
+  if (address.ToString().size() > kMaxAddressBytes) {
     return absl::InvalidArgumentError("must have at most 254 bytes with its domain in A-form");
   }
   return address;

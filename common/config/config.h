@@ -36,7 +36,8 @@ class Config {
   void Add(const std::string& name, double& value, const std::string& help, double min, double max);
   void Add(const std::string& name, bool& value, const std::string& help);
   // One of `choices`.
-  void Add(const std::string& name, std::string& value, const std::string& help, const std::vector<std::string>& choices);
+  void Add(const std::string& name, std::string& value, const std::string& help,
+           const std::vector<std::string>& choices);
   // As Abseil spells durations: `500ms`, `1m30s`. Positive.
   void Add(const std::string& name, absl::Duration& value, const std::string& help);
   // From the environment (`PARLEY_NAME`) or from the file that `--name-file` (`PARLEY_NAME_FILE`) names, without its

@@ -8,14 +8,14 @@ namespace parley::data {
 namespace {
 
 // The columns of kFind, kLock and kList. The parties never change, so that reading them beside the locked row is safe.
-#define PARLEY_EVENT_COLUMNS                                                                                      \
-  "e.event_id, e.title, e.slots, e.state, e.revision, e.quorum, e.confirmed_by, e.time_zone, e.initiator_id, "   \
-  "i.local_part, i.domain, e.confirmed_ids, e.create_time, e.update_time, e.delete_time, e.last_sequence, "      \
-  "p.user_ids, p.local_parts, p.domains "                                                                         \
-  "from events e join users i on i.user_id = e.initiator_id cross join lateral ("                                \
-  "  select array_agg(q.user_id order by q.position) as user_ids, "                                              \
-  "         array_agg(q.local_part order by q.position) as local_parts, "                                        \
-  "         array_agg(u.domain order by q.position) as domains "                                                 \
+#define PARLEY_EVENT_COLUMNS                                                                                   \
+  "e.event_id, e.title, e.slots, e.state, e.revision, e.quorum, e.confirmed_by, e.time_zone, e.initiator_id, " \
+  "i.local_part, i.domain, e.confirmed_ids, e.create_time, e.update_time, e.delete_time, e.last_sequence, "    \
+  "p.user_ids, p.local_parts, p.domains "                                                                      \
+  "from events e join users i on i.user_id = e.initiator_id cross join lateral ("                              \
+  "  select array_agg(q.user_id order by q.position) as user_ids, "                                            \
+  "         array_agg(q.local_part order by q.position) as local_parts, "                                      \
+  "         array_agg(u.domain order by q.position) as domains "                                               \
   "  from event_parties q join users u using (user_id) where q.event_id = e.event_id) p "
 
 Event EventOf(const Row& row) {

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "common/address/address.h"
-#include "common/slot/slot.h"
 #include "common/data/transaction.h"
+#include "common/slot/slot.h"
 #include "parley/event/v1/event.pb.h"
 
 namespace parley::data {
@@ -59,7 +59,8 @@ class Events {
   // As Find, and locks their rows until the transaction ends, in the order of their ids.
   absl::StatusOr<std::vector<Event>> Lock(absl::Span<const Uuid> ids);
   // Newest first: those that are not deleted and older than `before`; of `party` alone, where there is one.
-  absl::StatusOr<std::vector<Event>> List(const std::optional<Uuid>& party, const std::optional<Uuid>& before, int limit);
+  absl::StatusOr<std::vector<Event>> List(const std::optional<Uuid>& party, const std::optional<Uuid>& before,
+                                          int limit);
   // New events, with `last_sequence` as it will be once their first entries are appended.
   absl::Status Insert(absl::Span<const Event> events);
   // Writes all that can change, but for last_sequence, which LogEntries::Append raises. The row must be locked.

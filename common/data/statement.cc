@@ -10,9 +10,10 @@ namespace parley::data {
 namespace {
 
 // Object ids of PostgreSQL's own types: fixed for ever (src/include/catalog/pg_type.dat).
-constexpr uint32_t kBool = 16, kBytea = 17, kInt8 = 20, kText = 25, kTimestamptz = 1184, kUuid = 2950, kTstzrange = 3910;
-constexpr uint32_t kByteaArray = 1001, kTextArray = 1009, kInt8Array = 1016, kTimestamptzArray = 1185, kUuidArray = 2951,
-                   kTstzrangeArray = 3911;
+constexpr uint32_t kBool = 16, kBytea = 17, kInt8 = 20, kText = 25, kTimestamptz = 1184, kUuid = 2950,
+                   kTstzrange = 3910;
+constexpr uint32_t kByteaArray = 1001, kTextArray = 1009, kInt8Array = 1016, kTimestamptzArray = 1185,
+                   kUuidArray = 2951, kTstzrangeArray = 3911;
 
 // timestamptz counts microseconds from 2000-01-01.
 const absl::Time kEpoch = absl::FromUnixSeconds(946684800);

@@ -10,8 +10,8 @@
 
 #include "absl/time/time.h"
 #include "absl/types/span.h"
-#include "common/slot/slot.h"
 #include "common/data/uuid.h"
+#include "common/slot/slot.h"
 
 typedef struct pg_result PGresult;  // libpq's, which is included in this folder's .cc files alone
 
@@ -56,11 +56,11 @@ class Params {
 class Row {
  public:
   bool IsNull(int column) const;
-  Uuid GetUuid(int column) const;  // nil where it is null
+  Uuid GetUuid(int column) const;    // nil where it is null
   int64_t GetInt(int column) const;  // int2, int4, int8
   bool GetBool(int column) const;
   absl::Time GetTime(int column) const;
-  std::string_view GetText(int column) const;   // also bytea
+  std::string_view GetText(int column) const;    // also bytea
   std::vector<Uuid> GetUuids(int column) const;  // empty where it is null
   std::vector<std::string> GetTexts(int column) const;
   std::vector<Slot> GetSlots(int column) const;

@@ -39,9 +39,8 @@ void Workers::RunShard(Shard& shard) {
     expired.clear();
     {
       absl::MutexLock lock(&shard.mutex);
-      auto has_work = [&shard]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mutex) {
-        return !shard.queue.empty() || shard.stopping;
-      };
+      auto has_work = [&shard]()
+                          ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mutex) { return !shard.queue.empty() || shard.stopping; };
       shard.mutex.Await(absl::Condition(&has_work));
       if (shard.queue.empty()) return;
       // From the front on, as long as it is the same method: what was asked first for one event is done first.

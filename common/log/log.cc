@@ -29,10 +29,14 @@ Logger& TheLogger() {
 
 spdlog::level::level_enum ToSpdlog(LogLevel level) {
   switch (level) {
-    case LogLevel::kDebug: return spdlog::level::debug;
-    case LogLevel::kInfo: return spdlog::level::info;
-    case LogLevel::kWarning: return spdlog::level::warn;
-    case LogLevel::kError: return spdlog::level::err;
+    case LogLevel::kDebug:
+      return spdlog::level::debug;
+    case LogLevel::kInfo:
+      return spdlog::level::info;
+    case LogLevel::kWarning:
+      return spdlog::level::warn;
+    case LogLevel::kError:
+      return spdlog::level::err;
   }
   return spdlog::level::err;
 }
@@ -74,9 +78,9 @@ void StartLog(std::string_view service, std::string_view format, std::string_vie
   logger.service = service;
   logger.json = format == "json" || (format == "auto" && isatty(STDOUT_FILENO) == 0);
   spdlog::init_thread_pool(kQueuedLines, 1);
-  logger.lines = std::make_shared<spdlog::async_logger>("parley", std::make_shared<spdlog::sinks::stdout_sink_mt>(),
-                                                        spdlog::thread_pool(),
-                                                        spdlog::async_overflow_policy::overrun_oldest);
+  logger.lines =
+      std::make_shared<spdlog::async_logger>("parley", std::make_shared<spdlog::sinks::stdout_sink_mt>(),
+                                             spdlog::thread_pool(), spdlog::async_overflow_policy::overrun_oldest);
   logger.lines->set_pattern("%v");
   logger.lines->set_level(spdlog::level::from_str(std::string(level)));
   logger.lines->flush_on(spdlog::level::warn);

@@ -46,9 +46,11 @@ struct CallQueue {
 };
 
 // The call as its metadata says: UNAUTHENTICATED where the principal was not signed for this method.
-absl::StatusOr<Call> CallOf(const grpc::CallbackServerContext& context, std::string_view method, const CallQueue& queue);
+absl::StatusOr<Call> CallOf(const grpc::CallbackServerContext& context, std::string_view method,
+                            const CallQueue& queue);
 // Finishes a reactor with our status, and writes the log's line.
-void FinishCall(grpc::ServerUnaryReactor& reactor, std::string_view method, const Call& call, const absl::Status& status);
+void FinishCall(grpc::ServerUnaryReactor& reactor, std::string_view method, const Call& call,
+                const absl::Status& status);
 
 // One call of a batch.
 template <class Request, class Response>
@@ -91,9 +93,9 @@ class Method final : public data::Work {
     auto* running = new Running(*this, call.ok() ? *std::move(call) : Call{}, *request, *response);
     absl::Status status = call.status();
     if (status.ok()) {
-      const uint64_t shard = shard_key_ ? absl::HashOf(absl::string_view(shard_key_(*request).data(),
-                                                                         shard_key_(*request).size()))
-                                        : next_shard_.fetch_add(1, std::memory_order_relaxed);
+      const uint64_t shard =
+          shard_key_ ? absl::HashOf(absl::string_view(shard_key_(*request).data(), shard_key_(*request).size()))
+                     : next_shard_.fetch_add(1, std::memory_order_relaxed);
       status = queue_.workers.Submit(running, shard);
     }
     if (!status.ok()) running->End(status);

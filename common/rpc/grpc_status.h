@@ -9,8 +9,8 @@
 
 namespace parley::rpc {
 
-// As a caller sees it: the ErrorInfo bears the call id, an INTERNAL error has a generic text (its story is logged here),
-// a status without details that Parley made gets none.
+// As a caller sees it: the ErrorInfo bears the call id, an INTERNAL error has a generic text (its story is logged
+// here), a status without details that Parley made gets none.
 grpc::Status ToGrpc(const absl::Status& status, std::string_view call_id);
 
 // What another service of ours answered, its details with it. An UNAVAILABLE that gRPC itself made becomes ours:

@@ -38,14 +38,16 @@ std::string Hmac(std::string_view secret, std::string_view purpose, std::string_
 
 std::string AudienceOf(std::string_view method) {
   for (const std::string_view root : {"/parley.internal.", "/parley."}) {
-    if (method.starts_with(root)) return std::string(method.substr(root.size(), method.find('.', root.size()) - root.size()));
+    if (method.starts_with(root))
+      return std::string(method.substr(root.size(), method.find('.', root.size()) - root.size()));
   }
   return "";
 }
 
 absl::StatusOr<Signer> Signer::Make(std::string_view secrets) {
   std::vector<std::string> lines;
-  for (const auto line : absl::StrSplit(absl::string_view(secrets.data(), secrets.size()), '\n', absl::SkipWhitespace())) {
+  for (const auto line :
+       absl::StrSplit(absl::string_view(secrets.data(), secrets.size()), '\n', absl::SkipWhitespace())) {
     lines.emplace_back(absl::StripAsciiWhitespace(line));
     if (lines.back().size() < kMinSecretSize) {
       return absl::InvalidArgumentError("principal secrets must have at least 32 characters each");
@@ -70,7 +72,9 @@ bool Signer::IsMac(std::string_view mac, std::string_view purpose, std::string_v
 std::string Signer::Sign(const Principal& principal, std::string_view method, absl::Time now) const {
   Proto proto;
   switch (principal.kind) {
-    case Principal::Kind::kNobody: proto.set_kind(Proto::NOBODY); break;
+    case Principal::Kind::kNobody:
+      proto.set_kind(Proto::NOBODY);
+      break;
     case Principal::Kind::kService:
       proto.set_kind(Proto::SERVICE);
       proto.set_service(principal.service);
@@ -105,10 +109,14 @@ absl::StatusOr<Principal> Signer::Verify(std::string_view signed_principal, std:
   }
   Principal principal;
   switch (proto.kind()) {
-    case Proto::NOBODY: return principal;
-    case Proto::SERVICE: return Principal::Service(proto.service());
-    case Proto::USER: break;
-    default: return CredentialMissing();
+    case Proto::NOBODY:
+      return principal;
+    case Proto::SERVICE:
+      return Principal::Service(proto.service());
+    case Proto::USER:
+      break;
+    default:
+      return CredentialMissing();
   }
   principal.kind = Principal::Kind::kUser;
   principal.user_id = Uuid::FromBytes(proto.user_id()).value_or(Uuid{});

@@ -41,7 +41,9 @@ ServerReflectionResponse Answer(const ServerReflectionRequest& request, const st
         response.mutable_list_services_response()->add_service()->set_name(service);
       }
       return response;
-    case ServerReflectionRequest::kFileByFilename: file = pool->FindFileByName(request.file_by_filename()); break;
+    case ServerReflectionRequest::kFileByFilename:
+      file = pool->FindFileByName(request.file_by_filename());
+      break;
     case ServerReflectionRequest::kFileContainingSymbol:
       file = pool->FindFileContainingSymbol(request.file_containing_symbol());
       break;

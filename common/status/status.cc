@@ -65,7 +65,8 @@ absl::Status TokenExpired() {
 
 absl::Status Hidden(std::string_view type, std::string_view name) {
   auto status = Error(absl::StatusCode::kPermissionDenied, error::v1::PERMISSION_DENIED,
-                      absl::StrCat("no access to ", std::string(name), ", or it does not exist"), {{"resource", std::string(name)}});
+                      absl::StrCat("no access to ", std::string(name), ", or it does not exist"),
+                      {{"resource", std::string(name)}});
   AttachResource(status, type, name);
   return status;
 }
@@ -75,15 +76,15 @@ absl::Status Forbidden(std::string_view message) {
 }
 
 absl::Status NotFound(std::string_view type, std::string_view name) {
-  auto status = Error(absl::StatusCode::kNotFound, error::v1::NOT_FOUND, absl::StrCat(std::string(name), " does not exist"),
-                      {{"resource", std::string(name)}});
+  auto status = Error(absl::StatusCode::kNotFound, error::v1::NOT_FOUND,
+                      absl::StrCat(std::string(name), " does not exist"), {{"resource", std::string(name)}});
   AttachResource(status, type, name);
   return status;
 }
 
 absl::Status AlreadyExists(std::string_view type, std::string_view name, std::string_view message) {
-  auto status = Error(absl::StatusCode::kAlreadyExists, error::v1::ALREADY_EXISTS, message,
-                      {{"resource", std::string(name)}});
+  auto status =
+      Error(absl::StatusCode::kAlreadyExists, error::v1::ALREADY_EXISTS, message, {{"resource", std::string(name)}});
   AttachResource(status, type, name);
   return status;
 }
@@ -94,8 +95,7 @@ absl::Status EtagMismatch(std::string_view present_etag) {
                {{"etag", std::string(present_etag)}});
 }
 
-absl::Status Precondition(Reason reason, std::string_view subject, std::string_view message,
-                          const Metadata& metadata) {
+absl::Status Precondition(Reason reason, std::string_view subject, std::string_view message, const Metadata& metadata) {
   auto status = Error(absl::StatusCode::kFailedPrecondition, reason, message, metadata);
   google::rpc::PreconditionFailure failure;
   auto* violation = failure.add_violations();
@@ -118,15 +118,16 @@ absl::Status RateLimited(std::string_view message, absl::Duration retry_after) {
 }
 
 absl::Status QueueFull() {
-  auto status = Error(absl::StatusCode::kResourceExhausted, error::v1::QUEUE_FULL,
-                      "the service has more work than it can queue");
+  auto status =
+      Error(absl::StatusCode::kResourceExhausted, error::v1::QUEUE_FULL, "the service has more work than it can queue");
   AttachRetry(status, kRetryDelay);
   return status;
 }
 
 absl::Status Unavailable(std::string_view what) {
-  auto status = Error(absl::StatusCode::kUnavailable, error::v1::UNAVAILABLE,
-                      absl::StrCat(std::string(what), " cannot be reached at the moment"), {{"away", std::string(what)}});
+  auto status =
+      Error(absl::StatusCode::kUnavailable, error::v1::UNAVAILABLE,
+            absl::StrCat(std::string(what), " cannot be reached at the moment"), {{"away", std::string(what)}});
   AttachRetry(status, kRetryDelay);
   return status;
 }
@@ -136,9 +137,7 @@ absl::Status OutcomeUnknown() {
                "the connection to the database broke during the commit: read before trying again");
 }
 
-absl::Status Internal(std::string_view story) {
-  return Error(absl::StatusCode::kInternal, error::v1::INTERNAL, story);
-}
+absl::Status Internal(std::string_view story) { return Error(absl::StatusCode::kInternal, error::v1::INTERNAL, story); }
 
 void FieldViolations::Add(std::string_view field, std::string_view description) {
   violations_.emplace_back(field, description);

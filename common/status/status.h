@@ -1,4 +1,5 @@
-// Errors of Parley: an absl::Status whose payloads are the details of google.rpc.Status, as ../shared/api.md wants them.
+// Errors of Parley: an absl::Status whose payloads are the details of google.rpc.Status, as ../shared/api.md wants
+// them.
 //
 // Each function below makes one row of the table of errors. The details travel inside the status; common/rpc puts them
 // on the wire, and adds the call id there. Functions of ours return errors and never throw.
@@ -14,8 +15,8 @@
 #include "absl/time/time.h"
 #include "parley/error/v1/reason.pb.h"
 
-#define PARLEY_RETURN_IF_ERROR(expression)                 \
-  do {                                                     \
+#define PARLEY_RETURN_IF_ERROR(expression)                                                    \
+  do {                                                                                        \
     if (absl::Status parley_status = (expression); !parley_status.ok()) return parley_status; \
   } while (false)
 
@@ -52,7 +53,8 @@ absl::Status NotFound(std::string_view type, std::string_view name);
 absl::Status AlreadyExists(std::string_view type, std::string_view name, std::string_view message);
 absl::Status EtagMismatch(std::string_view present_etag);
 // FAILED_PRECONDITION with google.rpc.PreconditionFailure; `subject` is a resource name.
-absl::Status Precondition(Reason reason, std::string_view subject, std::string_view message, const Metadata& metadata = {});
+absl::Status Precondition(Reason reason, std::string_view subject, std::string_view message,
+                          const Metadata& metadata = {});
 absl::Status CursorInvalid();
 absl::Status RateLimited(std::string_view message, absl::Duration retry_after);
 absl::Status QueueFull();
