@@ -32,7 +32,7 @@ namespace parley::rpc {
 struct Call {
   Principal principal;
   std::string call_id;
-  absl::Time start;
+  absl::Time start = absl::Now();
   absl::Time deadline;  // never infinite
 };
 

@@ -17,7 +17,9 @@ using google::protobuf::FileDescriptor;
 using grpc::reflection::v1alpha::ServerReflectionRequest;
 using grpc::reflection::v1alpha::ServerReflectionResponse;
 
-bool IsShown(const FileDescriptor* file) { return file != nullptr && !file->package().starts_with("parley.internal"); }
+constexpr std::string_view kInternal = "parley.internal.";
+
+bool IsShown(const FileDescriptor* file) { return file != nullptr && !file->package().starts_with(kInternal); }
 
 // The file and all that it imports, each once, as a client needs them to read it.
 void AddWithImports(const FileDescriptor* file, std::set<const FileDescriptor*>& seen,
@@ -85,7 +87,8 @@ class Stream final : public grpc::ServerBidiReactor<ServerReflectionRequest, Ser
   ServerReflectionResponse response_;
 };
 
-std::vector<std::string> WithCommon(std::vector<std::string> services) {
+std::vector<std::string> ShownOf(std::vector<std::string> services) {
+  std::erase_if(services, [](const std::string& service) { return service.starts_with(kInternal); });
   services.push_back(grpc::health::v1::HealthCheckRequest::descriptor()->file()->service(0)->full_name());
   services.emplace_back(grpc::reflection::v1alpha::ServerReflection::service_full_name());
   std::sort(services.begin(), services.end());
@@ -96,7 +99,7 @@ std::vector<std::string> WithCommon(std::vector<std::string> services) {
 
 }  // namespace
 
-Reflection::Reflection(std::vector<std::string> services) : services_(WithCommon(std::move(services))) {}
+Reflection::Reflection(std::vector<std::string> services) : services_(ShownOf(std::move(services))) {}
 
 grpc::ServerBidiReactor<ServerReflectionRequest, ServerReflectionResponse>* Reflection::ServerReflectionInfo(
     grpc::CallbackServerContext*) {
