@@ -58,7 +58,8 @@ TestDatabase::TestDatabase(Schema schema) {
 }
 
 TestDatabase::~TestDatabase() {
-  RunSql(Environment("PARLEY_TEST_OWNER_URL"), "drop database " + name_ + " with (force)");
+  // Waits for sessions that are just ending; `force` would need the right to end those of parley_service.
+  RunSql(Environment("PARLEY_TEST_OWNER_URL"), "drop database " + name_);
 }
 
 std::string TestDatabase::Sql(const std::string& sql) const { return RunSql(owner_url_, sql); }
