@@ -1,5 +1,8 @@
 #include "common/rpc/grpc_status.h"
 
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+
 #include "absl/strings/cord.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -12,7 +15,19 @@ namespace parley::rpc {
 
 namespace {
 constexpr std::string_view kTypePrefix = "type.googleapis.com/";
+
+// Maps have no order of their own: equal errors must be equal bytes, so that a hidden resource and a missing one are.
+std::string SerializeInOrder(const google::protobuf::Message& message) {
+  std::string bytes;
+  google::protobuf::io::StringOutputStream stream(&bytes);
+  google::protobuf::io::CodedOutputStream coded(&stream);
+  coded.SetSerializationDeterministic(true);
+  message.SerializeToCodedStream(&coded);
+  coded.Trim();
+  return bytes;
 }
+
+}  // namespace
 
 grpc::Status ToGrpc(const absl::Status& status, std::string_view call_id) {
   if (status.ok()) return grpc::Status::OK;
@@ -34,7 +49,7 @@ grpc::Status ToGrpc(const absl::Status& status, std::string_view call_id) {
     google::rpc::ErrorInfo info;
     if (detail->Is<google::rpc::ErrorInfo>() && detail->UnpackTo(&info)) {
       (*info.mutable_metadata())["call_id"] = std::string(call_id);
-      detail->PackFrom(info);
+      detail->set_value(SerializeInOrder(info));
       // First, where a reader looks.
       proto.mutable_details()->SwapElements(0, proto.details_size() - 1);
     }
