@@ -27,6 +27,7 @@ void AddWithImports(const FileDescriptor* file, std::set<const FileDescriptor*>&
   if (!seen.insert(file).second) return;
   google::protobuf::FileDescriptorProto proto;
   file->CopyTo(&proto);
+  file->CopyJsonNameTo(&proto);  // by which clients spell JSON
   response->add_file_descriptor_proto(proto.SerializeAsString());
   for (int i = 0; i < file->dependency_count(); ++i) AddWithImports(file->dependency(i), seen, response);
 }
