@@ -90,8 +90,8 @@ class Method final : public data::Work {
 
   grpc::ServerUnaryReactor* Start(grpc::CallbackServerContext* context, const Request* request, Response* response) {
     auto call = CallOf(*context, name_, queue_);
-    auto* running = new Running(*this, call.ok() ? *std::move(call) : Call{}, *request, *response);
     absl::Status status = call.status();
+    auto* running = new Running(*this, status.ok() ? *std::move(call) : Call{}, *request, *response);
     if (status.ok()) {
       const uint64_t shard =
           shard_key_ ? absl::HashOf(absl::string_view(shard_key_(*request).data(), shard_key_(*request).size()))
