@@ -1,0 +1,40 @@
+// Mails by SMTP (RFC 5321), with libcurl. One connection for each transport, kept while it lasts.
+#pragma once
+
+#include <memory>
+#include <set>
+
+#include "absl/time/time.h"
+#include "services/notification/transport.h"
+
+typedef void CURL;
+
+namespace parley::notification {
+
+struct SmtpSettings {
+  std::string url;            // smtp://host:port, or smtps://host:port
+  std::string username = "";  // empty: no authentication
+  std::string password = "";
+  absl::Duration timeout = absl::Seconds(30);  // of one mail
+};
+
+class SmtpTransport final : public Transport {
+ public:
+  // Before the first one is made by a thread of several, curl_global_init must have been called.
+  explicit SmtpTransport(SmtpSettings settings);
+  ~SmtpTransport() override;
+
+  SendResult Send(const std::string& from, const std::string& to, const std::string& message,
+                  const std::stop_token& stop) override;
+
+ private:
+  const SmtpSettings settings_;
+  std::set<int> sockets_;  // curl's, open
+  const std::unique_ptr<CURL, void (*)(CURL*)> curl_;
+};
+
+// What a mail server says, as it may be kept: one line of printable ASCII, at most 200 bytes, without any word that has
+// an @ in it or looks like a key.
+std::string Reduced(std::string_view reply);
+
+}  // namespace parley::notification

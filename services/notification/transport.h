@@ -1,0 +1,29 @@
+// What takes a composed mail on its way.
+#pragma once
+
+#include <stop_token>
+#include <string>
+
+#include "services/notification/notifications.h"
+
+namespace parley::notification {
+
+struct SendResult {
+  // ACCEPTED; REFUSED (for good); DEFERRED (not now: the mail was certainly not taken); UNKNOWN (it may have been
+  // taken).
+  Attempt::Outcome outcome;
+  // What was said, for a person; holds neither a key nor an address. Empty where it was accepted.
+  std::string detail;
+};
+
+// Used by one thread.
+class Transport {
+ public:
+  virtual ~Transport() = default;
+  // `message` as RFC 5322 has it, with CRLF line ends; `from` and `to` are bare addresses. Returns within a fixed time,
+  // or soon after `stop` was requested.
+  virtual SendResult Send(const std::string& from, const std::string& to, const std::string& message,
+                          const std::stop_token& stop) = 0;
+};
+
+}  // namespace parley::notification

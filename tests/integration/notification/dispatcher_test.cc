@@ -1,0 +1,316 @@
+#include "services/notification/dispatcher.h"
+
+#include <gmock/gmock.h>
+
+#include <map>
+#include <set>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "common/data/key.h"
+#include "common/time/proto_time.h"
+#include "services/notification/file_transport.h"
+#include "services/notification/smtp_transport.h"
+#include "tests/integration/notification/mail_servers.h"
+#include "tests/integration/notification/world.h"
+
+namespace parley::notification {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+using Outcomes = v1::Notification::Attempt;
+using Fault = BadMailServer::Fault;
+namespace token = internal::token::v1;
+
+// The token service's part in a delivery, which does as it is told.
+class Tokens final : public token::CredentialService::Service {
+ public:
+  explicit Tokens(const rpc::Signer& signer) : signer_(signer) { Start("127.0.0.1:0"); }
+
+  void Start(const std::string& address) {
+    grpc::ServerBuilder builder;
+    builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port_);
+    builder.RegisterService(this);
+    server_ = builder.BuildAndStart();
+  }
+  void Stop() { server_->Shutdown(); }
+  std::string address() const { return absl::StrCat("127.0.0.1:", port_); }
+
+  grpc::Status CreateEmailToken(grpc::ServerContext* context, const token::CreateEmailTokenRequest*,
+                                token::CreateEmailTokenResponse* response) override {
+    if (!IsOurs(*context, "CreateEmailToken")) return {grpc::StatusCode::UNAUTHENTICATED, ""};
+    absl::MutexLock lock(&mutex_);
+    if (create_code_ != grpc::StatusCode::OK) return {create_code_, ""};
+    const Uuid id = Uuid::TimeOrdered();
+    response->set_email_token_id(id.ToBytes());
+    response->set_key(data::MakeKey(data::kGuestKeyPrefix));
+    ToProto(absl::Now() + absl::Hours(120), response->mutable_expire_time());
+    keys_[id] = response->key();
+    return grpc::Status::OK;
+  }
+
+  grpc::Status RevokeEmailToken(grpc::ServerContext* context, const token::RevokeEmailTokenRequest* request,
+                                google::protobuf::Empty*) override {
+    if (!IsOurs(*context, "RevokeEmailToken")) return {grpc::StatusCode::UNAUTHENTICATED, ""};
+    if (on_revoke) on_revoke();
+    absl::MutexLock lock(&mutex_);
+    if (revoke_code_ != grpc::StatusCode::OK) return {revoke_code_, ""};
+    revoked_.insert(*Uuid::FromBytes(request->email_token_id()));
+    return grpc::Status::OK;
+  }
+
+  void FailCreate(grpc::StatusCode code) {
+    absl::MutexLock lock(&mutex_);
+    create_code_ = code;
+  }
+  void FailRevoke(grpc::StatusCode code) {
+    absl::MutexLock lock(&mutex_);
+    revoke_code_ = code;
+  }
+  size_t made() {
+    absl::MutexLock lock(&mutex_);
+    return keys_.size();
+  }
+  // The keys that were not revoked.
+  std::vector<std::string> LivingKeys() {
+    absl::MutexLock lock(&mutex_);
+    std::vector<std::string> keys;
+    for (const auto& [id, key] : keys_) {
+      if (!revoked_.contains(id)) keys.push_back(key);
+    }
+    return keys;
+  }
+
+  std::function<void()> on_revoke;  // set before anything is delivered
+
+ private:
+  bool IsOurs(const grpc::ServerContext& context, const std::string& method) {
+    const auto& metadata = context.client_metadata();
+    const auto found = metadata.find(rpc::kPrincipalMetadata);
+    if (found == metadata.end()) return false;
+    const auto principal = signer_.Verify({found->second.data(), found->second.size()},
+                                          "/parley.internal.token.v1.CredentialService/" + method, absl::Now());
+    return principal.ok() && principal->service == "notification";
+  }
+
+  const rpc::Signer& signer_;
+  int port_ = 0;
+  absl::Mutex mutex_;
+  grpc::StatusCode create_code_ ABSL_GUARDED_BY(mutex_) = grpc::StatusCode::OK;
+  grpc::StatusCode revoke_code_ ABSL_GUARDED_BY(mutex_) = grpc::StatusCode::OK;
+  std::map<Uuid, std::string> keys_ ABSL_GUARDED_BY(mutex_);
+  std::set<Uuid> revoked_ ABSL_GUARDED_BY(mutex_);
+  std::unique_ptr<grpc::Server> server_;
+};
+
+class Deliveries : public World {
+ protected:
+  Deliveries() {
+    settings_.retry_pause = absl::Milliseconds(1);
+    settings_.mail_from = *ParseAddress("parley@example.com");
+    settings_.public_address = "parley.example:7070";
+  }
+
+  std::unique_ptr<Dispatcher> StartWith(Dispatcher::MakeTransport make_transport) {
+    auto dispatcher = std::make_unique<Dispatcher>(settings_, pool_, client_, std::move(make_transport));
+    dispatcher->Start();
+    return dispatcher;
+  }
+  std::unique_ptr<Dispatcher> StartSmtp(const std::string& url) {
+    return StartWith([this, url] {
+      return std::make_unique<SmtpTransport>(SmtpSettings{.url = url, .timeout = settings_.send_timeout});
+    });
+  }
+
+  Notification Only() { return NotificationsOf(event_).at(0); }
+  bool Reaches(Notification::State state) {
+    return Eventually([&] {
+      return std::ranges::all_of(NotificationsOf(event_), [&](const auto& each) { return each.state == state; });
+    });
+  }
+  bool HasAttempt(Attempt::Outcome outcome) {
+    return Eventually([&] {
+      const auto attempts = Only().attempts;
+      return std::ranges::find(attempts, outcome, &Attempt::outcome) != attempts.end();
+    });
+  }
+
+  DispatcherSettings settings_;
+  Tokens tokens_{signer_};
+  TokenClient client_{signer_, tokens_.address()};
+  const data::Event event_ =
+      MakeEvent({"Bob@example.com", "cid@example.com", "refuse@example.com", "defer@example.com"});
+};
+
+TEST_F(Deliveries, N4_EveryRecipientGetsAMailWithAKeyOfHisOwn) {
+  TemporaryFolder folder;
+  ASSERT_THAT(Notify(CallOf(ann_), Request(event_, {"bob@example.com", "cid@example.com"})), test::Succeeds());
+  const auto dispatcher = StartWith([&] { return std::make_unique<FileTransport>(folder.path()); });
+  ASSERT_TRUE(Reaches(v1::Notification::SENT));
+  const auto mails = folder.Mails();
+  ASSERT_THAT(mails, SizeIs(2));
+  const auto keys = tokens_.LivingKeys();
+  ASSERT_THAT(keys, SizeIs(2));
+  for (const std::string& key : keys) {
+    EXPECT_EQ(
+        std::ranges::count_if(mails, [&](const auto& mail) { return absl::StrContains(mail, "\n" + key + "\r"); }), 1);
+  }
+  EXPECT_TRUE(absl::StrContains(mails[0] + mails[1], "To: Bob@example.com\r\n"));
+  for (const Notification& notification : NotificationsOf(event_)) {
+    ASSERT_THAT(notification.attempts, SizeIs(1));
+    EXPECT_EQ(notification.attempts[0].outcome, Outcomes::ACCEPTED);
+    EXPECT_TRUE(notification.attempts[0].end_time);
+  }
+}
+
+TEST_F(Deliveries, AreWokenByNotifyParties) {
+  Mailbox mailbox;
+  const auto dispatcher = StartSmtp(mailbox.url());
+  NotificationHandlers handlers(pool_, signer_, 30, [&] { dispatcher->Wake(); });
+  v1::NotifyPartiesResponse response;
+  ASSERT_THAT(handlers.NotifyParties(CallOf(ann_), Request(event_, {"bob@example.com"}), response), test::Succeeds());
+  ASSERT_TRUE(Reaches(v1::Notification::SENT));
+  ASSERT_THAT(mailbox.Mails(), SizeIs(1));
+  EXPECT_THAT(mailbox.Mails()[0], HasSubstr("ann@example.com asks you about: Picnic"));
+}
+
+TEST_F(Deliveries, T1_TheTokenIsRevokedBeforeARefusalIsRecorded) {
+  Mailbox mailbox;
+  Notification::State at_revocation = v1::Notification::STATE_UNSPECIFIED;
+  tokens_.on_revoke = [&] { at_revocation = Only().state; };
+  ASSERT_THAT(Notify(CallOf(ann_), Request(event_, {"refuse@example.com"})), test::Succeeds());
+  const auto dispatcher = StartSmtp(mailbox.url());
+  ASSERT_TRUE(Reaches(v1::Notification::FAILED));
+  EXPECT_EQ(at_revocation, v1::Notification::PENDING);
+  EXPECT_EQ(tokens_.made(), 1u);
+  EXPECT_THAT(tokens_.LivingKeys(), IsEmpty());
+  EXPECT_EQ(Only().attempts[0].outcome, Outcomes::REFUSED);
+  EXPECT_THAT(Only().attempts[0].detail, HasSubstr("550"));
+}
+
+TEST_F(Deliveries, T1_NoRefusalIsRecordedWhoseTokenLives) {
+  Mailbox mailbox;
+  tokens_.FailRevoke(grpc::StatusCode::UNAVAILABLE);
+  ASSERT_THAT(Notify(CallOf(ann_), Request(event_, {"refuse@example.com"})), test::Succeeds());
+  const auto dispatcher = StartSmtp(mailbox.url());
+  ASSERT_TRUE(HasAttempt(Outcomes::UNKNOWN));
+  tokens_.FailRevoke(grpc::StatusCode::OK);
+  ASSERT_TRUE(Reaches(v1::Notification::FAILED));
+  EXPECT_EQ(Only().attempts.back().outcome, Outcomes::REFUSED);
+}
+
+TEST_F(Deliveries, N5_OneRecipientsFailureTouchesNoOther) {
+  Mailbox mailbox;
+  settings_.max_attempts = 3;
+  ASSERT_THAT(Notify(CallOf(ann_), Request(event_, {"refuse@example.com", "bob@example.com", "defer@example.com",
+                                                    "cid@example.com"})),
+              test::Succeeds());
+  const auto dispatcher = StartSmtp(mailbox.url());
+  std::map<Uuid, Notification> by_recipient;
+  ASSERT_TRUE(Eventually([&] {
+    for (const auto& each : NotificationsOf(event_)) by_recipient[each.recipient_id] = each;
+    return std::ranges::none_of(by_recipient,
+                                [](const auto& e) { return e.second.state == v1::Notification::PENDING; });
+  }));
+  auto of = [&](size_t party) { return by_recipient.at(event_.parties[party].user_id); };
+  EXPECT_EQ(of(1).state, v1::Notification::SENT);
+  EXPECT_EQ(of(2).state, v1::Notification::SENT);
+  EXPECT_EQ(of(3).state, v1::Notification::FAILED);
+  EXPECT_THAT(of(3).attempts, SizeIs(1));
+  // Refused for now, at each attempt with a key of its own, of which none lives.
+  EXPECT_EQ(of(4).state, v1::Notification::FAILED);
+  ASSERT_THAT(of(4).attempts, SizeIs(3));
+  for (const Attempt& attempt : of(4).attempts) EXPECT_EQ(attempt.outcome, Outcomes::DEFERRED);
+  EXPECT_EQ(tokens_.made(), 2u + 1u + 3u);
+  EXPECT_THAT(tokens_.LivingKeys(), SizeIs(2));
+  EXPECT_THAT(mailbox.Mails(), SizeIs(2));
+}
+
+TEST_F(Deliveries, N5_NoMailServerIsTriedAgain) {
+  ASSERT_THAT(Notify(CallOf(ann_), Request(event_, {"bob@example.com"})), test::Succeeds());
+  {
+    const auto dispatcher = StartSmtp("smtp://127.0.0.1:1");
+    ASSERT_TRUE(HasAttempt(Outcomes::DEFERRED));
+  }
+  Mailbox mailbox;
+  database_.Sql("update parley.notifications set next_attempt_time = now()");
+  const auto dispatcher = StartSmtp(mailbox.url());
+  ASSERT_TRUE(Reaches(v1::Notification::SENT));
+  EXPECT_THAT(tokens_.LivingKeys(), SizeIs(1));
+}
+
+TEST_F(Deliveries, N5_NoTokenServiceIsTriedAgain) {
+  Mailbox mailbox;
+  tokens_.FailCreate(grpc::StatusCode::UNAVAILABLE);
+  ASSERT_THAT(Notify(CallOf(ann_), Request(event_, {"bob@example.com"})), test::Succeeds());
+  const auto dispatcher = StartSmtp(mailbox.url());
+  ASSERT_TRUE(HasAttempt(Outcomes::DEFERRED));
+  EXPECT_THAT(mailbox.Mails(), IsEmpty());
+  tokens_.FailCreate(grpc::StatusCode::OK);
+  ASSERT_TRUE(Reaches(v1::Notification::SENT));
+}
+
+TEST_F(Deliveries, N5_PausesGrow) {
+  settings_.retry_pause = absl::Hours(1) / 3;
+  tokens_.FailCreate(grpc::StatusCode::UNAVAILABLE);
+  ASSERT_THAT(Notify(CallOf(ann_), Request(event_, {"bob@example.com"})), test::Succeeds());
+  const auto dispatcher = StartWith([] { return std::make_unique<FileTransport>("/nowhere"); });
+  for (const int minutes : {20, 40, 60, 60}) {
+    ASSERT_TRUE(Eventually([&] {
+      return database_.Sql(absl::StrCat("select round(extract(epoch from next_attempt_time - now()) / 60)::int = ",
+                                        minutes, " from parley.notifications")) == "t";
+    })) << minutes;
+    database_.Sql("update parley.notifications set next_attempt_time = now()");
+  }
+}
+
+TEST_F(Deliveries, N6_WhereTheReplyIsLostTheMailIsSentAgainWithTheSameMessageId) {
+  BadMailServer server(Fault::kCloseAfterMail, 1);
+  ASSERT_THAT(Notify(CallOf(ann_), Request(event_, {"bob@example.com"})), test::Succeeds());
+  const auto dispatcher = StartSmtp(server.url());
+  ASSERT_TRUE(Reaches(v1::Notification::SENT));
+  EXPECT_EQ(Only().attempts[0].outcome, Outcomes::UNKNOWN);
+  EXPECT_EQ(Only().attempts[1].outcome, Outcomes::ACCEPTED);
+  // The first mail may have arrived: its key lives on.
+  EXPECT_THAT(tokens_.LivingKeys(), SizeIs(2));
+  ASSERT_THAT(server.Mails(), SizeIs(2));
+  const std::string message_id = absl::StrCat("Message-Id: <", Only().id.ToString(), "@example.com>");
+  for (const std::string& mail : server.Mails()) EXPECT_THAT(mail, HasSubstr(message_id));
+}
+
+TEST_F(Deliveries, E10_OfADeletedEventAreCancelled) {
+  Mailbox mailbox;
+  ASSERT_THAT(Notify(CallOf(ann_), Request(event_, {"bob@example.com"})), test::Succeeds());
+  Delete(event_);
+  const auto dispatcher = StartSmtp(mailbox.url());
+  ASSERT_TRUE(Reaches(v1::Notification::CANCELLED));
+  EXPECT_EQ(tokens_.made(), 0u);
+  EXPECT_THAT(mailbox.Mails(), IsEmpty());
+}
+
+TEST_F(Deliveries, E10_OfAnEventThatIsDeletedMeanwhileAreCancelled) {
+  Mailbox mailbox;
+  tokens_.FailCreate(grpc::StatusCode::NOT_FOUND);
+  ASSERT_THAT(Notify(CallOf(ann_), Request(event_, {"bob@example.com"})), test::Succeeds());
+  const auto dispatcher = StartSmtp(mailbox.url());
+  ASSERT_TRUE(Reaches(v1::Notification::CANCELLED));
+  EXPECT_THAT(mailbox.Mails(), IsEmpty());
+}
+
+TEST_F(Deliveries, EndSoonWhileTheMailServerHangs) {
+  BadMailServer server(Fault::kHangAfterMail);
+  ASSERT_THAT(Notify(CallOf(ann_), Request(event_, {"bob@example.com"})), test::Succeeds());
+  const auto dispatcher = StartSmtp(server.url());
+  ASSERT_TRUE(Eventually([&] { return !server.Mails().empty(); }));
+  const absl::Time begin = absl::Now();
+  dispatcher->Stop(absl::Now());
+  // Long before the mail's time is up.
+  EXPECT_LT(absl::Now() - begin, settings_.send_timeout / 2);
+  EXPECT_EQ(Only().state, v1::Notification::PENDING);
+  EXPECT_EQ(Only().attempts[0].outcome, Outcomes::UNKNOWN);
+}
+
+}  // namespace
+}  // namespace parley::notification
