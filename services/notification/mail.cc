@@ -106,16 +106,18 @@ std::string BodyOf(const Mail& mail) {
   absl::TimeZone time_zone;
   if (!absl::LoadTimeZone(mail.time_zone, &time_zone)) time_zone = absl::UTCTimeZone();
   const std::string where = mail.public_address.empty() ? "" : " at " + mail.public_address;
+  // The minute that has begun is the last one that is sure.
+  const absl::Time good_until = absl::FromUnixSeconds(absl::ToUnixSeconds(mail.expire_time) / 60 * 60);
   // Lines of what others wrote begin with words of ours, so that none can pass for the line of the key.
-  return absl::StrCat(
-      mail.sender.ToString(), " asks you about: ", OneLine(mail.title), "\n\n", SlotsText(mail, time_zone),
-      "\n"
-      "Your key, for this event alone, is good until ",
-      DayAndTime(mail.expire_time, time_zone), " (", Offset(mail.expire_time, time_zone), "):\n\n", mail.key,
-      "\n\n"
-      "To view, change and confirm: call Parley",
-      where, " with authorization: Bearer KEY\n\n",
-      "Do not forward this mail: whoever has the key can act in your name.\n");
+  return absl::StrCat(mail.sender.ToString(), " asks you about: ", OneLine(mail.title), "\n\n",
+                      SlotsText(mail, time_zone),
+                      "\n"
+                      "Your key, for this event alone, is good until ",
+                      DayAndTime(good_until, time_zone), " (", Offset(good_until, time_zone), "):\n\n", mail.key,
+                      "\n\n"
+                      "To view, change and confirm: call Parley",
+                      where, " with authorization: Bearer KEY\n\n",
+                      "Do not forward this mail: whoever has the key can act in your name.\n");
 }
 
 }  // namespace

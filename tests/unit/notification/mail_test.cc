@@ -33,7 +33,7 @@ Mail SomeMail() {
   mail.time_zone = "Europe/Berlin";
   mail.date = At("2026-11-22T13:00:00Z");
   mail.key = kKey;
-  mail.expire_time = At("2026-11-27T13:00:00Z");
+  mail.expire_time = At("2026-11-27T13:00:59.5Z");
   mail.public_address = "parley.example:7070";
   return mail;
 }
