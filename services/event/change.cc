@@ -1,15 +1,24 @@
 #include "services/event/change.h"
 
-#include "services/event/access.h"
+#include "common/access/access.h"
 
 namespace parley::event {
 
-absl::StatusOr<data::Event> ChangeEvent(const Context& context, const rpc::Call& call, const std::string& name,
-                                        const Uuid& id, const Decide& decide) {
+Caller CallerOf(const rpc::Call& call) {
+  Caller caller;
+  caller.user_id = call.principal.user_id;
+  caller.staff = call.principal.staff;
+  if (call.principal.guest()) caller.email_token_id = call.principal.credential_id;
+  caller.acted_by_id = call.principal.acting_id;
+  return caller;
+}
+
+absl::StatusOr<data::Event> ChangeEvent(const Context& context, const rpc::Call& call, const Uuid& id,
+                                        const Decide& decide) {
   return data::Transact(context.pool, call.deadline, [&](data::Transaction& tx) -> absl::StatusOr<data::Event> {
     data::Events events(tx);
     PARLEY_ASSIGN_OR_RETURN(const auto locked, events.Lock({id}));
-    PARLEY_RETURN_IF_ERROR(CheckAccess(call, name, locked.empty() ? nullptr : &locked.front()));
+    PARLEY_RETURN_IF_ERROR(CheckEventAccess(call, id, locked.empty() ? nullptr : &locked.front()));
     PARLEY_ASSIGN_OR_RETURN(const Outcome outcome, decide(locked.front(), tx.now()));
     PARLEY_RETURN_IF_ERROR(events.Save(outcome.event));
     PARLEY_RETURN_IF_ERROR(data::LogEntries(tx).Append({outcome.entry}));

@@ -1,7 +1,8 @@
 #include <map>
 
 #include "absl/random/random.h"
-#include "services/event/access.h"
+#include "common/access/access.h"
+#include "services/event/change.h"
 #include "services/event/event_messages.h"
 #include "services/event/event_server.h"
 #include "services/event/title.h"

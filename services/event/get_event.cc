@@ -1,6 +1,6 @@
 #include <map>
 
-#include "services/event/access.h"
+#include "common/access/access.h"
 #include "services/event/change.h"
 #include "services/event/event_messages.h"
 #include "services/event/event_server.h"
@@ -39,7 +39,7 @@ absl::Status ReadBatch(data::Transaction& tx, std::vector<Reading>& readings) {
     const rpc::Call& call = reading.item->call;
     const auto found = events.find(reading.id);
     const data::Event* event = found == events.end() ? nullptr : &found->second;
-    reading.status = CheckAccess(call, reading.item->request.name(), event);
+    reading.status = CheckEventAccess(call, reading.id, event);
     if (!reading.status.ok()) continue;
     reading.confirms = ViewConfirms(*event, CallerOf(call));
     if (reading.confirms) continue;
@@ -51,11 +51,11 @@ absl::Status ReadBatch(data::Transaction& tx, std::vector<Reading>& readings) {
   return entries.empty() ? absl::OkStatus() : data::LogEntries(tx).Append(entries);
 }
 
-absl::Status ReadAndConfirm(const Context& context, const rpc::Call& call, const std::string& name, Reading& reading) {
-  PARLEY_ASSIGN_OR_RETURN(
-      reading.event, ChangeEvent(context, call, name, reading.id, [&call](const data::Event& event, absl::Time now) {
-        return absl::StatusOr<Outcome>(View(event, CallerOf(call), now));
-      }));
+absl::Status ReadAndConfirm(const Context& context, const rpc::Call& call, Reading& reading) {
+  auto view = [&call](const data::Event& event, absl::Time now) {
+    return absl::StatusOr<Outcome>(View(event, CallerOf(call), now));
+  };
+  PARLEY_ASSIGN_OR_RETURN(reading.event, ChangeEvent(context, call, reading.id, view));
   return absl::OkStatus();
 }
 
@@ -75,7 +75,7 @@ absl::Status GetEvents(const Context& context, absl::Span<GetItem* const> items)
   for (Reading& reading : readings) {
     GetItem& item = *reading.item;
     if (reading.status.ok() && reading.confirms) {
-      reading.status = WithoutDoubt(ReadAndConfirm(context, item.call, item.request.name(), reading));
+      reading.status = WithoutDoubt(ReadAndConfirm(context, item.call, reading));
     }
     item.status = reading.status;
     if (item.status.ok()) ToProto(reading.event, item.response);

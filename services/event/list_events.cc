@@ -1,5 +1,5 @@
+#include "common/access/access.h"
 #include "common/rpc/page_token.h"
-#include "services/event/access.h"
 #include "services/event/event_messages.h"
 #include "services/event/event_server.h"
 

@@ -3,9 +3,9 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "common/access/access.h"
 #include "common/rpc/page_token.h"
 #include "common/rpc/resource_name.h"
-#include "services/event/access.h"
 #include "services/event/event_messages.h"
 #include "services/event/event_server.h"
 
@@ -37,10 +37,9 @@ absl::StatusOr<std::map<Uuid, std::string>> AddressesOf(data::Transaction& tx, c
   return addresses;
 }
 
-absl::StatusOr<Page> ReadPage(data::Transaction& tx, const rpc::Call& call, const std::string& name, const Uuid& id,
-                              int64_t after, int limit) {
+absl::StatusOr<Page> ReadPage(data::Transaction& tx, const rpc::Call& call, const Uuid& id, int64_t after, int limit) {
   PARLEY_ASSIGN_OR_RETURN(const auto found, data::Events(tx).Find({id}));
-  PARLEY_RETURN_IF_ERROR(CheckLogAccess(call, name, found.empty() ? nullptr : &found.front()));
+  PARLEY_RETURN_IF_ERROR(CheckLogAccess(call, id, found.empty() ? nullptr : &found.front()));
   Page page;
   PARLEY_ASSIGN_OR_RETURN(page.entries, data::LogEntries(tx).List(id, after, limit));
   PARLEY_ASSIGN_OR_RETURN(page.addresses, AddressesOf(tx, found.front(), page.entries));
@@ -67,7 +66,7 @@ absl::Status ListLogEntries(const Context& context, const rpc::Call& call, const
   const int page_size = rpc::PageSize(request.page_size(), kDefaultPage, kMaxPage);
   // One more than the page tells whether there is another.
   PARLEY_ASSIGN_OR_RETURN(Page page, data::Transact(context.pool, call.deadline, [&](data::Transaction& tx) {
-                            return ReadPage(tx, call, request.parent(), *id, after, page_size + 1);
+                            return ReadPage(tx, call, *id, after, page_size + 1);
                           }));
   if (page.entries.size() > static_cast<size_t>(page_size)) {
     page.entries.pop_back();

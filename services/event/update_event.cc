@@ -1,5 +1,5 @@
 // The calls that change an event: UpdateEvent, ConfirmEvent, DeleteEvent.
-#include "services/event/access.h"
+#include "common/access/access.h"
 #include "services/event/change.h"
 #include "services/event/event_messages.h"
 #include "services/event/event_server.h"
@@ -10,11 +10,10 @@ absl::Status UpdateEvent(const Context& context, const rpc::Call& call, const v1
                          v1::Event& response) {
   PARLEY_RETURN_IF_ERROR(CheckUser(call));
   PARLEY_ASSIGN_OR_RETURN(const ParsedUpdate parsed, ParseUpdate(request, context.limits));
-  PARLEY_ASSIGN_OR_RETURN(
-      const data::Event event,
-      ChangeEvent(context, call, request.event().name(), parsed.id, [&](const data::Event& before, absl::Time now) {
-        return Update(before, parsed.command, CallerOf(call), now);
-      }));
+  auto update = [&](const data::Event& event, absl::Time now) {
+    return Update(event, parsed.command, CallerOf(call), now);
+  };
+  PARLEY_ASSIGN_OR_RETURN(const data::Event event, ChangeEvent(context, call, parsed.id, update));
   ToProto(event, response);
   return absl::OkStatus();
 }
@@ -23,11 +22,10 @@ absl::Status ConfirmEvent(const Context& context, const rpc::Call& call, const v
                           v1::Event& response) {
   PARLEY_RETURN_IF_ERROR(CheckUser(call));
   PARLEY_ASSIGN_OR_RETURN(const Uuid id, ParseNameAndEtag(request.name(), request.etag()));
-  PARLEY_ASSIGN_OR_RETURN(
-      const data::Event event,
-      ChangeEvent(context, call, request.name(), id, [&](const data::Event& before, absl::Time now) {
-        return Confirm(before, request.etag(), CallerOf(call), now);
-      }));
+  auto confirm = [&](const data::Event& event, absl::Time now) {
+    return Confirm(event, request.etag(), CallerOf(call), now);
+  };
+  PARLEY_ASSIGN_OR_RETURN(const data::Event event, ChangeEvent(context, call, id, confirm));
   ToProto(event, response);
   return absl::OkStatus();
 }
@@ -37,11 +35,10 @@ absl::Status DeleteEvent(const Context& context, const rpc::Call& call, const v1
   PARLEY_RETURN_IF_ERROR(CheckUser(call));
   PARLEY_ASSIGN_OR_RETURN(const Uuid id, ParseNameAndEtag(request.name(), request.etag()));
   if (!call.principal.staff) return Hidden(kEventType, request.name());
-  return ChangeEvent(context, call, request.name(), id,
-                     [&](const data::Event& before, absl::Time now) {
-                       return Delete(before, request.etag(), CallerOf(call), now);
-                     })
-      .status();
+  auto remove = [&](const data::Event& event, absl::Time now) {
+    return Delete(event, request.etag(), CallerOf(call), now);
+  };
+  return ChangeEvent(context, call, id, remove).status();
 }
 
 }  // namespace parley::event

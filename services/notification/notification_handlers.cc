@@ -4,6 +4,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
+#include "common/access/access.h"
 #include "common/data/events.h"
 #include "common/data/log_entries.h"
 #include "common/data/users.h"
@@ -11,7 +12,6 @@
 #include "common/rpc/resource_name.h"
 #include "common/status/status.h"
 #include "common/time/proto_time.h"
-#include "services/notification/access.h"
 #include "services/notification/notifications.h"
 
 namespace parley::notification {
@@ -195,7 +195,7 @@ absl::Status NotificationHandlers::NotifyParties(const rpc::Call& call, const v1
   PARLEY_ASSIGN_OR_RETURN(const NotifyCommand command, ParseNotify(request, max_slots_));
   auto notify = [&](data::Transaction& tx) -> absl::StatusOr<std::vector<v1::Notification>> {
     PARLEY_ASSIGN_OR_RETURN(const auto locked, data::Events(tx).Lock({command.event_id}));
-    PARLEY_RETURN_IF_ERROR(CheckAccess(call, command.event_id, locked.empty() ? nullptr : &locked.front()));
+    PARLEY_RETURN_IF_ERROR(CheckEventAccess(call, command.event_id, locked.empty() ? nullptr : &locked.front()));
     const data::Event& event = locked.front();
     PARLEY_RETURN_IF_ERROR(CheckSender(call.principal, event, command.sender));
     PARLEY_RETURN_IF_ERROR(CheckBasedOn(command, event));
@@ -231,7 +231,7 @@ absl::Status NotificationHandlers::GetNotification(const rpc::Call& call, const 
   PARLEY_RETURN_IF_ERROR(fields.ToStatus());
   auto get = [&, &event_id = ids->first, &id = ids->second](data::Transaction& tx) -> absl::StatusOr<v1::Notification> {
     PARLEY_ASSIGN_OR_RETURN(const auto event, FindEvent(tx, event_id));
-    PARLEY_RETURN_IF_ERROR(CheckAccess(call, event_id, event ? &*event : nullptr));
+    PARLEY_RETURN_IF_ERROR(CheckEventAccess(call, event_id, event ? &*event : nullptr));
     PARLEY_ASSIGN_OR_RETURN(auto found, Notifications(tx).Find(event_id, id));
     if (!found) return NotFound(kNotificationType, request.name());
     PARLEY_ASSIGN_OR_RETURN(auto shown, Show(tx, *event, {*std::move(found)}));
@@ -258,7 +258,7 @@ absl::Status NotificationHandlers::ListNotifications(const rpc::Call& call, cons
   const int page_size = rpc::PageSize(request.page_size(), kPageSize, kMaxPageSize);
   auto read = [&](data::Transaction& tx) -> absl::StatusOr<v1::ListNotificationsResponse> {
     PARLEY_ASSIGN_OR_RETURN(const auto event, FindEvent(tx, *event_id));
-    PARLEY_RETURN_IF_ERROR(CheckAccess(call, *event_id, event ? &*event : nullptr));
+    PARLEY_RETURN_IF_ERROR(CheckEventAccess(call, *event_id, event ? &*event : nullptr));
     // One more than is shown tells whether there is a next page.
     PARLEY_ASSIGN_OR_RETURN(auto found, Notifications(tx).List(*event_id, before, page_size + 1));
     const bool more = found.size() > static_cast<size_t>(page_size);

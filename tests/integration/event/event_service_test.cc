@@ -7,9 +7,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "common/access/access.h"
 #include "common/rpc/grpc_status.h"
 #include "common/time/proto_time.h"
-#include "services/event/access.h"
 #include "services/event/event_server.h"
 #include "tests/support/database.h"
 #include "tests/support/status_matchers.h"

@@ -1,11 +1,9 @@
-#include "services/notification/access.h"
+#include "common/access/access.h"
 
 #include "common/status/status.h"
 
-namespace parley::notification {
+namespace parley {
 namespace {
-
-constexpr char kEventType[] = "parley.event.v1.Event";
 
 bool MaySee(const rpc::Principal& principal, const Uuid& id, const data::Event* event) {
   // An e-mail token opens its one event alone, whoever its user is.
@@ -28,11 +26,22 @@ absl::Status CheckUser(const rpc::Call& call) {
   return CredentialMissing();
 }
 
-absl::Status CheckAccess(const rpc::Call& call, const Uuid& id, const data::Event* event) {
-  const std::string name = "events/" + id.ToString();
-  if (!MaySee(call.principal, id, event)) return Hidden(kEventType, name);
-  if (event == nullptr || event->delete_time) return NotFound(kEventType, name);
+absl::Status CheckMember(const rpc::Call& call) {
+  PARLEY_RETURN_IF_ERROR(CheckUser(call));
+  if (call.principal.guest()) return Forbidden("an e-mail token opens its one event alone");
   return absl::OkStatus();
 }
 
-}  // namespace parley::notification
+absl::Status CheckLogAccess(const rpc::Call& call, const Uuid& id, const data::Event* event) {
+  const std::string name = "events/" + id.ToString();
+  if (!MaySee(call.principal, id, event)) return Hidden(kEventType, name);
+  const bool gone = event == nullptr || (event->delete_time && call.principal.guest());
+  return gone ? NotFound(kEventType, name) : absl::OkStatus();
+}
+
+absl::Status CheckEventAccess(const rpc::Call& call, const Uuid& id, const data::Event* event) {
+  PARLEY_RETURN_IF_ERROR(CheckLogAccess(call, id, event));
+  return event->delete_time ? NotFound(kEventType, event->name()) : absl::OkStatus();
+}
+
+}  // namespace parley

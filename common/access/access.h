@@ -1,0 +1,23 @@
+// Who may see an event, and the order in which a caller learns of it: the table at the end of domain.md, as far as the
+// event service and the notification service share it. Thread-safe.
+#pragma once
+
+#include "common/data/events.h"
+#include "common/rpc/call.h"
+
+namespace parley {
+
+inline constexpr char kEventType[] = "parley.event.v1.Event";
+
+// UNAUTHENTICATED for nobody, PERMISSION_DENIED for what is not a user.
+absl::Status CheckUser(const rpc::Call& call);
+// As CheckUser, and not a guest: PERMISSION_DENIED.
+absl::Status CheckMember(const rpc::Call& call);
+
+// Whether the user may see and change the event `id`, which is null where it does not exist. PERMISSION_DENIED to those
+// who may not see it, exists or not; NOT_FOUND where it is deleted, or absent and the caller staff.
+absl::Status CheckEventAccess(const rpc::Call& call, const Uuid& id, const data::Event* event);
+// As CheckEventAccess, but staff and parties with a key may see what is left of a deleted event.
+absl::Status CheckLogAccess(const rpc::Call& call, const Uuid& id, const data::Event* event);
+
+}  // namespace parley
