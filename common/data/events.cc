@@ -7,15 +7,16 @@
 namespace parley::data {
 namespace {
 
-// The columns of kFind, kLock and kList. The parties never change, so that reading them beside the locked row is safe.
-#define PARLEY_EVENT_COLUMNS                                                                                   \
-  "e.event_id, e.title, e.slots, e.state, e.revision, e.quorum, e.confirmed_by, e.time_zone, e.initiator_id, " \
-  "i.local_part, i.domain, e.confirmed_ids, e.create_time, e.update_time, e.delete_time, e.last_sequence, "    \
-  "p.user_ids, p.local_parts, p.domains "                                                                      \
-  "from events e join users i on i.user_id = e.initiator_id cross join lateral ("                              \
-  "  select array_agg(q.user_id order by q.position) as user_ids, "                                            \
-  "         array_agg(q.local_part order by q.position) as local_parts, "                                      \
-  "         array_agg(u.domain order by q.position) as domains "                                               \
+// What kFind, kLock and the lists begin with. The parties never change, so that reading them beside the locked row is
+// safe.
+#define PARLEY_SELECT_EVENTS                                                                                          \
+  "select e.event_id, e.title, e.slots, e.state, e.revision, e.quorum, e.confirmed_by, e.time_zone, e.initiator_id, " \
+  "       i.local_part, i.domain, e.confirmed_ids, e.create_time, e.update_time, e.delete_time, e.last_sequence, "    \
+  "       p.user_ids, p.local_parts, p.domains "                                                                      \
+  "from events e join users i on i.user_id = e.initiator_id cross join lateral ("                                     \
+  "  select array_agg(q.user_id order by q.position) as user_ids, "                                                   \
+  "         array_agg(q.local_part order by q.position) as local_parts, "                                             \
+  "         array_agg(u.domain order by q.position) as domains "                                                      \
   "  from event_parties q join users u using (user_id) where q.event_id = e.event_id) p "
 
 Event EventOf(const Row& row) {
@@ -59,26 +60,25 @@ bool Event::HasConfirmed(const Uuid& user_id) const {
   return std::ranges::find(confirmed_ids, user_id) != confirmed_ids.end();
 }
 
-constexpr Statement kFind{"find_events",
-                          "select " PARLEY_EVENT_COLUMNS "where e.event_id = any($1) order by e.event_id"};
+constexpr Statement kFind{"find_events", PARLEY_SELECT_EVENTS "where e.event_id = any($1) order by e.event_id"};
 
 absl::StatusOr<std::vector<Event>> Events::Find(absl::Span<const Uuid> ids) {
   PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kFind, Params().AddUuids(ids)));
   return EventsOf(result);
 }
 
-constexpr Statement kLock{"lock_events", "select " PARLEY_EVENT_COLUMNS
-                                         "where e.event_id = any($1) order by e.event_id for no key update of e"};
+constexpr Statement kLock{"lock_events",
+                          PARLEY_SELECT_EVENTS "where e.event_id = any($1) order by e.event_id for no key update of e"};
 
 absl::StatusOr<std::vector<Event>> Events::Lock(absl::Span<const Uuid> ids) {
   PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kLock, Params().AddUuids(ids)));
   return EventsOf(result);
 }
 
-constexpr Statement kListAll{"list_all_events", "select " PARLEY_EVENT_COLUMNS R"sql(
+constexpr Statement kListAll{"list_all_events", PARLEY_SELECT_EVENTS R"sql(
   where e.delete_time is null and ($1::uuid is null or e.event_id < $1) order by e.event_id desc limit $2)sql"};
 
-constexpr Statement kListOfParty{"list_events_of_party", "select " PARLEY_EVENT_COLUMNS R"sql(
+constexpr Statement kListOfParty{"list_events_of_party", PARLEY_SELECT_EVENTS R"sql(
   join event_parties own on own.event_id = e.event_id and own.user_id = $3
   where e.delete_time is null and ($1::uuid is null or own.event_id < $1) order by own.event_id desc limit $2)sql"};
 

@@ -18,4 +18,8 @@ absl::StatusOr<std::string> ParsePageToken(const Signer& signer, std::string_vie
 // AIP-158: `otherwise` where it is 0, coerced to `max`. Negative is a bad field.
 int PageSize(int requested, int otherwise, int max);
 
+// A page ends early (AIP-158 allows that) before its messages are larger than this together, since clients refuse
+// responses of more than 4 MiB.
+inline constexpr size_t kMaxPageBytes = size_t{1} << 20;
+
 }  // namespace parley::rpc

@@ -32,11 +32,17 @@ absl::Status ListEvents(const Context& context, const rpc::Call& call, const v1:
                             // One more than the page tells whether there is another.
                             return data::Events(tx).List(party, before, page_size + 1);
                           }));
-  if (events.size() > static_cast<size_t>(page_size)) {
-    events.pop_back();
-    response.set_next_page_token(rpc::MakePageToken(context.signer, kList, events.back().id.ToBytes()));
+  size_t bytes = 0;
+  for (size_t i = 0; i < events.size(); ++i) {
+    v1::Event event;
+    ToProto(events[i], event);
+    bytes += event.ByteSizeLong();
+    if (i == static_cast<size_t>(page_size) || (i > 0 && bytes > rpc::kMaxPageBytes)) {
+      response.set_next_page_token(rpc::MakePageToken(context.signer, kList, events[i - 1].id.ToBytes()));
+      break;
+    }
+    *response.add_events() = std::move(event);
   }
-  for (const data::Event& event : events) ToProto(event, *response.add_events());
   return absl::OkStatus();
 }
 

@@ -68,11 +68,18 @@ absl::Status ListLogEntries(const Context& context, const rpc::Call& call, const
   PARLEY_ASSIGN_OR_RETURN(Page page, data::Transact(context.pool, call.deadline, [&](data::Transaction& tx) {
                             return ReadPage(tx, call, *id, after, page_size + 1);
                           }));
-  if (page.entries.size() > static_cast<size_t>(page_size)) {
-    page.entries.pop_back();
-    response.set_next_page_token(rpc::MakePageToken(context.signer, list, absl::StrCat(page.entries.back().sequence)));
+  size_t bytes = 0;
+  for (size_t i = 0; i < page.entries.size(); ++i) {
+    v1::LogEntry entry;
+    ToProto(page.entries[i], page.addresses, entry);
+    bytes += entry.ByteSizeLong();
+    if (i == static_cast<size_t>(page_size) || (i > 0 && bytes > rpc::kMaxPageBytes)) {
+      response.set_next_page_token(
+          rpc::MakePageToken(context.signer, list, absl::StrCat(page.entries[i - 1].sequence)));
+      break;
+    }
+    *response.add_log_entries() = std::move(entry);
   }
-  for (const data::LogEntry& entry : page.entries) ToProto(entry, page.addresses, *response.add_log_entries());
   return absl::OkStatus();
 }
 

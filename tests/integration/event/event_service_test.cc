@@ -354,6 +354,27 @@ TEST_F(EventServiceTest, ListsShowTheOwnEventsNewestFirstPageByPage) {
               Fails(absl::StatusCode::kInvalidArgument, error::v1::CURSOR_INVALID));
 }
 
+TEST_F(EventServiceTest, PagesStayBelowWhatClientsTake) {
+  auto request = Proposal();
+  const std::string long_domain = absl::StrCat(std::string(60, 'd'), ".", std::string(60, 'd'), ".example");
+  for (int i = 0; i < 90; ++i) {
+    request.mutable_event()->add_parties()->set_address(absl::StrCat(std::string(50, 'p'), i, "@", long_domain));
+  }
+  for (int i = 0; i < 70; ++i) ASSERT_THAT(Create(ann, request), Succeeds());
+  v1::ListEventsRequest list;
+  list.set_page_size(100);
+  int listed = 0;
+  do {
+    v1::ListEventsResponse response;
+    ASSERT_THAT(ListEvents(context, ann, list, response), Succeeds());
+    EXPECT_LT(response.ByteSizeLong(), size_t{3} << 20);
+    EXPECT_LT(response.events_size(), 70);
+    listed += response.events_size();
+    list.set_page_token(response.next_page_token());
+  } while (!list.page_token().empty());
+  EXPECT_EQ(listed, 70);
+}
+
 TEST_F(EventServiceTest, E8_OfManyUpdatesAtOnceOneWinsEachRevision) {
   ASSERT_OK_AND_ASSIGN(const v1::Event event, Create(ann, Proposal()));
   constexpr int kThreads = 8;
