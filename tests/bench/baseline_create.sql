@@ -1,5 +1,5 @@
--- pgbench: one event of three parties and three slots with its entry, in one statement and commit. The parties are three
--- different ones of :users users, known by their ids.
+-- pgbench: one event of three parties and three slots with its entry, in one statement and commit. The parties are
+-- three different ones of :users users, known by their ids.
 \set initiator random(1, :users)
 \set second 1 + (:initiator - 1 + random(1, (:users - 1) / 2)) % :users
 \set third 1 + (:second - 1 + random(1, (:users - 1) / 2)) % :users
@@ -12,7 +12,8 @@ with event as (
 ), parties as (
   insert into event_parties (event_id, user_id, position, confirmed)
   select event_id, user_id, position, confirmed
-  from event, (values (:initiator::bigint, 0, true), (:second, 1, false), (:third, 2, false)) as n (user_id, position, confirmed)
+  from event, (values (:initiator::bigint, 0, true), (:second, 1, false), (:third, 2, false))
+    as n (user_id, position, confirmed)
 ), slots as (
   insert into event_slots (event_id, start_time, duration)
   select event_id, now() + n.day * interval '1 day', interval '1 hour'

@@ -1,5 +1,5 @@
--- pgbench: reads one of the first :events events with its parties and slots and appends the VIEW entry, in one statement
--- and commit. The row of the event counts its entries, so that their sequence has no gaps.
+-- pgbench: reads one of the first :events events with its parties and slots and appends the VIEW entry, in one
+-- statement and commit. The row of the event counts its entries, so that their sequence has no gaps.
 \set event random(1, :events)
 with event as (
   update events set last_sequence = last_sequence + 1 where event_id = :event
