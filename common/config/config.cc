@@ -80,10 +80,10 @@ void Config::Add(const std::string& name, std::string& value, const std::string&
 }
 
 void Config::Add(const std::string& name, absl::Duration& value, const std::string& help) {
-  auto set = [&value](const std::string& text) {
+  auto set = [&value, name](const std::string& text) {
     absl::Duration parsed;
     if (!absl::ParseDuration(text, &parsed) || parsed <= absl::ZeroDuration()) {
-      throw CLI::ValidationError(absl::StrCat(text, " is not a positive duration such as 500ms or 1m30s"));
+      throw CLI::ValidationError("--" + name, absl::StrCat(text, " is not a positive duration such as 500ms or 1m30s"));
     }
     value = parsed;
   };

@@ -1,20 +1,83 @@
 #include "common/log/log.h"
 
-#include <spdlog/async.h>
-#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/sinks/sink.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <memory>
+#include <thread>
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 
 namespace parley {
 namespace {
 
-constexpr size_t kQueuedLines = 8192;
+constexpr absl::Duration kWriteInterval = absl::Milliseconds(100);
+constexpr size_t kMaxWaitingBytes = size_t{8} << 20;
+
+// Gathers lines, which a thread of its own writes ten times a second: waking that thread for each line would cost more
+// than the line. (spdlog's asynchronous logger does.)
+class Output final : public spdlog::sinks::sink {
+ public:
+  Output() : writer_([this] { WriteAll(); }) {}
+  ~Output() override {
+    {
+      absl::MutexLock lock(&mutex_);
+      stopping_ = true;
+    }
+    writer_.join();
+  }
+
+  void log(const spdlog::details::log_msg& message) override {
+    absl::MutexLock lock(&mutex_);
+    if (waiting_.size() > kMaxWaitingBytes) {
+      ++dropped_;
+      return;
+    }
+    waiting_.append(message.payload.data(), message.payload.size());
+    waiting_.push_back('\n');
+  }
+  void flush() override {}
+  void set_pattern(const std::string&) override {}
+  void set_formatter(std::unique_ptr<spdlog::formatter>) override {}
+
+ private:
+  void WriteAll() {
+    std::string lines;
+    for (bool stopping = false; !stopping;) {
+      int64_t dropped = 0;
+      {
+        absl::MutexLock lock(&mutex_);
+        mutex_.AwaitWithTimeout(absl::Condition(&stopping_), kWriteInterval);
+        stopping = stopping_;
+        lines.clear();
+        lines.swap(waiting_);
+        std::swap(dropped, dropped_);
+      }
+      Write(lines);
+      if (dropped > 0 && !stopping) Log(LogLevel::kWarning, "lines were dropped", {{"count", dropped}});
+    }
+  }
+
+  static void Write(std::string_view text) {
+    while (!text.empty()) {
+      const ssize_t written = write(STDOUT_FILENO, text.data(), text.size());
+      if (written < 0 && errno == EINTR) continue;
+      if (written < 0) return;  // nobody reads what we say any more
+      text.remove_prefix(static_cast<size_t>(written));
+    }
+  }
+
+  absl::Mutex mutex_;
+  std::string waiting_ ABSL_GUARDED_BY(mutex_);
+  int64_t dropped_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  std::thread writer_;
+};
 
 struct Logger {
   std::string service;
@@ -77,21 +140,11 @@ void StartLog(std::string_view service, std::string_view format, std::string_vie
   Logger& logger = TheLogger();
   logger.service = service;
   logger.json = format == "json" || (format == "auto" && isatty(STDOUT_FILENO) == 0);
-  spdlog::init_thread_pool(kQueuedLines, 1);
-  logger.lines =
-      std::make_shared<spdlog::async_logger>("parley", std::make_shared<spdlog::sinks::stdout_sink_mt>(),
-                                             spdlog::thread_pool(), spdlog::async_overflow_policy::overrun_oldest);
-  logger.lines->set_pattern("%v");
+  logger.lines = std::make_shared<spdlog::logger>("parley", std::make_shared<Output>());
   logger.lines->set_level(spdlog::level::from_str(std::string(level)));
-  logger.lines->flush_on(spdlog::level::warn);
-  spdlog::register_logger(logger.lines);
-  spdlog::flush_every(std::chrono::seconds(1));
 }
 
-void StopLog() {
-  TheLogger().lines.reset();
-  spdlog::shutdown();
-}
+void StopLog() { TheLogger().lines.reset(); }
 
 bool LogEnabled(LogLevel level) {
   const auto& lines = TheLogger().lines;

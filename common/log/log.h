@@ -1,5 +1,6 @@
 // The log of a process: one JSON object a line on standard output, or text for people. Lines are written by a thread
-// of their own, so that no caller waits; when it cannot keep up the oldest lines are dropped. Thread-safe.
+// of their own within a tenth of a second, so that no caller waits; where it cannot keep up, lines are dropped and the
+// log says how many. Thread-safe.
 //
 // Never log a key, nor a whole address: users are named by their id.
 #pragma once

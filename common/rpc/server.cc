@@ -62,6 +62,8 @@ void ServerSettings::AddTo(Config& config) {
 void StartProcess(std::string_view name, const ServerSettings& settings) {
   const sigset_t signals = EndSignals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  // Debian builds Abseil with its search for deadlocks on, which every lock of gRPC's would pay for.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   StartLog(name, settings.log_format, settings.log_level);
 }
 
