@@ -125,8 +125,12 @@ Authenticator::Check CheckWith(const std::shared_ptr<grpc::Channel>& channel, co
     question->request.set_act_for(presented.act_for);
     rpc::SignAsService(question->context, signer, "gateway", kCheckMethod, call_id, absl::Now() + kCheckTime);
     stub->async()->CheckCredential(&question->context, &question->request, &question->response,
-                                   [question, done = std::move(done)](const grpc::Status& status) {
-                                     done(status.ok() ? CredentialOf(question->response) : ErrorOf(status));
+                                   [question, done = std::move(done)](const grpc::Status& status) mutable {
+                                     auto answer = status.ok() ? CredentialOf(question->response) : ErrorOf(status);
+                                     // It holds the channel, which must not be closed from here: when the last call
+                                     // ends, so may the process.
+                                     question.reset();
+                                     done(std::move(answer));
                                    });
   };
 }

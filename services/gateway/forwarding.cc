@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -95,7 +96,7 @@ class Forwarding::Call final : public grpc::ServerGenericBidiReactor {
     if (ok) {
       upstream_side_.StartWriteLast(&request_, {});
     } else if (context_.IsCancelled()) {
-      upstream_context_.TryCancel();
+      upstream_context_->TryCancel();
     } else {
       upstream_side_.StartWritesDone();
     }
@@ -105,12 +106,15 @@ class Forwarding::Call final : public grpc::ServerGenericBidiReactor {
   void OnWriteDone(bool ok) override {
     absl::MutexLock lock(&mutex_);
     if (ok) return upstream_side_.StartRead(&response_);
-    upstream_context_.TryCancel();
+    upstream_context_->TryCancel();
     EndWriting();
     EndReading();
   }
 
-  void OnCancel() override { upstream_context_.TryCancel(); }
+  void OnCancel() override {
+    absl::MutexLock lock(&mutex_);
+    if (upstream_context_) upstream_context_->TryCancel();
+  }
 
   void OnDone() override { Release(); }
 
@@ -149,22 +153,22 @@ class Forwarding::Call final : public grpc::ServerGenericBidiReactor {
   void Forward(const rpc::Principal& principal) {
     const std::string& method = context_.method();
     CopyMetadata(context_.client_metadata(), [this](const std::string& key, const std::string& value) {
-      upstream_context_.AddMetadata(key, value);
+      upstream_context_->AddMetadata(key, value);
     });
     const absl::Time now = absl::Now();
-    upstream_context_.AddMetadata(rpc::kPrincipalMetadata, gateway_.signer_.Sign(principal, method, now));
-    upstream_context_.AddMetadata(rpc::kCallIdMetadata, call_id_);
+    upstream_context_->AddMetadata(rpc::kPrincipalMetadata, gateway_.signer_.Sign(principal, method, now));
+    upstream_context_->AddMetadata(rpc::kCallIdMetadata, call_id_);
     const bool is_endless = absl::FromChrono(context_.deadline()) > now + kLongestDeadline;
     if (!is_endless) {
-      upstream_context_.set_deadline(context_.deadline());
+      upstream_context_->set_deadline(context_.deadline());
     } else if (!gateway_.upstreams_.IsStream(method)) {
-      upstream_context_.set_deadline(absl::ToChronoTime(now + gateway_.default_deadline_));
+      upstream_context_->set_deadline(absl::ToChronoTime(now + gateway_.default_deadline_));
     }
     // The one request of a unary call goes out together with the metadata before it.
-    upstream_context_.set_initial_metadata_corked(is_unary_);
+    upstream_context_->set_initial_metadata_corked(is_unary_);
 
     sides_.fetch_add(1, std::memory_order_relaxed);
-    upstream_->Stub().PrepareBidiStreamingCall(&upstream_context_, method, {}, &upstream_side_);
+    upstream_->Stub().PrepareBidiStreamingCall(&*upstream_context_, method, {}, &upstream_side_);
     // One until the last write and one until the last read, as the caller's side starts both.
     upstream_side_.AddMultipleHolds(2);
     upstream_side_.StartRead(&response_);
@@ -205,12 +209,17 @@ class Forwarding::Call final : public grpc::ServerGenericBidiReactor {
   void OnUpstreamDone(const grpc::Status& status) {
     CopyInitialMetadata();
     CopyMetadata(
-        upstream_context_.GetServerTrailingMetadata(),
+        upstream_context_->GetServerTrailingMetadata(),
         [this](const std::string& key, const std::string& value) { context_.AddTrailingMetadata(key, value); });
     // Made by gRPC, because the service is away.
     const bool is_away = status.error_code() == grpc::StatusCode::UNAVAILABLE && status.error_details().empty();
     const grpc::Status shown = is_away ? rpc::ToGrpc(rpc::FromGrpc(status, upstream_->name()), call_id_) : status;
     LogEnd(static_cast<absl::StatusCode>(shown.error_code()));
+    {
+      // It holds the channel, which must not be closed from here: when the last call ends, so may the process.
+      absl::MutexLock lock(&mutex_);
+      upstream_context_.reset();
+    }
     if (has_response_ && shown.ok()) {
       StartWriteAndFinish(&response_, {}, shown);
     } else {
@@ -222,7 +231,7 @@ class Forwarding::Call final : public grpc::ServerGenericBidiReactor {
   // Whether it was not copied before: it can be sent once.
   bool CopyInitialMetadata() {
     if (std::exchange(has_initial_metadata_, true)) return false;
-    CopyMetadata(upstream_context_.GetServerInitialMetadata(),
+    CopyMetadata(upstream_context_->GetServerInitialMetadata(),
                  [this](const std::string& key, const std::string& value) { context_.AddInitialMetadata(key, value); });
     return true;
   }
@@ -259,7 +268,7 @@ class Forwarding::Call final : public grpc::ServerGenericBidiReactor {
   std::string user_;
   const Upstream* upstream_ = nullptr;
 
-  grpc::ClientContext upstream_context_;
+  std::optional<grpc::ClientContext> upstream_context_{std::in_place};
   UpstreamSide upstream_side_{*this};
   std::atomic<int> sides_ = 1;  // that gRPC is not done with
   grpc::ByteBuffer request_;
