@@ -1,6 +1,5 @@
 #include "services/notification/notifications.h"
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "common/status/status.h"
 
@@ -22,6 +21,24 @@ Notification NotificationOf(const Row& row) {
   notification.create_time = row.GetTime(5);
   notification.attempts_begun = row.GetInt(6);
   return notification;
+}
+
+// From a row for each attempt; one for a notification that has none, where the attempt's columns are null.
+std::vector<Notification> WithAttempts(const Result& result) {
+  std::vector<Notification> notifications;
+  for (int i = 0; i < result.size(); ++i) {
+    const Row row = result[i];
+    if (notifications.empty() || notifications.back().id != row.GetUuid(0)) {
+      notifications.push_back(NotificationOf(row));
+    }
+    if (row.IsNull(7)) continue;
+    Attempt& attempt = notifications.back().attempts.emplace_back();
+    attempt.start_time = row.GetTime(7);
+    if (!row.IsNull(8)) attempt.end_time = row.GetTime(8);
+    v1::Notification::Attempt::Outcome_Parse(std::string(row.GetText(9)), &attempt.outcome);
+    attempt.detail = row.GetText(10);
+  }
+  return notifications;
 }
 
 }  // namespace
@@ -52,22 +69,30 @@ absl::Status Notifications::Insert(absl::Span<const Notification> notifications)
       .status();
 }
 
+// With its attempts, in one statement: between two an attempt might end, and they would not tell the same.
 constexpr Statement kFind{"find_notification", R"sql(
-  select notification_id, event_id, recipient_id, sender_id, state, create_time, attempts
-  from notifications where notification_id = $2 and event_id = $1)sql"};
+  select notification_id, event_id, recipient_id, sender_id, state, create_time, attempts,
+         start_time, end_time, coalesce(outcome, 'OUTCOME_UNSPECIFIED'), detail
+  from notifications left join delivery_attempts using (notification_id)
+  where notification_id = $2 and event_id = $1
+  order by attempt)sql"};
 
 absl::StatusOr<std::optional<Notification>> Notifications::Find(const Uuid& event_id, const Uuid& id) {
   PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kFind, Params().Add(event_id).Add(id)));
   if (result.empty()) return std::nullopt;
-  std::vector<Notification> found{NotificationOf(result[0])};
-  PARLEY_RETURN_IF_ERROR(ReadAttempts(found));
-  return std::move(found.front());
+  return std::move(WithAttempts(result).front());
 }
 
+// As kFind.
 constexpr Statement kList{"list_notifications", R"sql(
-  select notification_id, event_id, recipient_id, sender_id, state, create_time, attempts
-  from notifications where event_id = $1 and ($2::uuid is null or notification_id < $2)
-  order by notification_id desc limit $3)sql"};
+  select notification_id, event_id, recipient_id, sender_id, state, create_time, attempts,
+         start_time, end_time, coalesce(outcome, 'OUTCOME_UNSPECIFIED'), detail
+  from (
+    select notification_id, event_id, recipient_id, sender_id, state, create_time, attempts
+    from notifications where event_id = $1 and ($2::uuid is null or notification_id < $2)
+    order by notification_id desc limit $3
+  ) as listed left join delivery_attempts using (notification_id)
+  order by notification_id desc, attempt)sql"};
 
 absl::StatusOr<std::vector<Notification>> Notifications::List(const Uuid& event_id, const std::optional<Uuid>& before,
                                                               int limit) {
@@ -75,33 +100,7 @@ absl::StatusOr<std::vector<Notification>> Notifications::List(const Uuid& event_
   params.Add(event_id);
   before ? params.Add(*before) : params.AddNull();
   PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kList, params.Add(int64_t{limit})));
-  std::vector<Notification> notifications;
-  for (int i = 0; i < result.size(); ++i) notifications.push_back(NotificationOf(result[i]));
-  PARLEY_RETURN_IF_ERROR(ReadAttempts(notifications));
-  return notifications;
-}
-
-constexpr Statement kAttempts{"delivery_attempts", R"sql(
-  select notification_id, start_time, end_time, coalesce(outcome, 'OUTCOME_UNSPECIFIED'), detail
-  from delivery_attempts where notification_id = any($1) order by notification_id, attempt)sql"};
-
-absl::Status Notifications::ReadAttempts(std::vector<Notification>& notifications) {
-  std::vector<Uuid> ids;
-  absl::flat_hash_map<Uuid, Notification*> by_id;
-  for (Notification& notification : notifications) {
-    ids.push_back(notification.id);
-    by_id[notification.id] = &notification;
-  }
-  PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kAttempts, Params().AddUuids(ids)));
-  for (int i = 0; i < result.size(); ++i) {
-    const Row row = result[i];
-    Attempt& attempt = by_id.at(row.GetUuid(0))->attempts.emplace_back();
-    attempt.start_time = row.GetTime(1);
-    if (!row.IsNull(2)) attempt.end_time = row.GetTime(2);
-    v1::Notification::Attempt::Outcome_Parse(std::string(row.GetText(3)), &attempt.outcome);
-    attempt.detail = row.GetText(4);
-  }
-  return absl::OkStatus();
+  return WithAttempts(result);
 }
 
 // All parts see the tables as they were before, so that `unrecorded` does not touch what `begun` adds.

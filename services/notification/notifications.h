@@ -66,7 +66,6 @@ class Notifications {
   absl::Status Record(const Uuid& id, int64_t attempt, const Recorded& recorded);
 
  private:
-  absl::Status ReadAttempts(std::vector<Notification>& notifications);
   data::Transaction& tx_;
 };
 
