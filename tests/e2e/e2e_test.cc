@@ -1,0 +1,82 @@
+#include "tests/e2e/e2e_test.h"
+
+#include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
+
+namespace parley::e2e {
+
+Slot SlotIn(int days) {
+  Slot slot;
+  slot.mutable_start_time()->set_seconds(absl::ToUnixSeconds(absl::Now()) + int64_t{days} * 86400);
+  slot.mutable_duration()->set_seconds(3600);
+  return slot;
+}
+
+event::v1::CreateEventRequest Proposal(const std::vector<std::string>& parties, const std::vector<Slot>& slots) {
+  event::v1::CreateEventRequest request;
+  for (const std::string& party : parties) request.mutable_event()->add_parties()->set_address(party);
+  request.mutable_event()->mutable_slots()->Add(slots.begin(), slots.end());
+  return request;
+}
+
+event::v1::GetEventRequest Named(const std::string& event) {
+  event::v1::GetEventRequest request;
+  request.set_name(event);
+  return request;
+}
+
+event::v1::UpdateEventRequest Narrowed(const Event& event, const std::vector<Slot>& slots) {
+  event::v1::UpdateEventRequest request;
+  request.mutable_event()->set_name(event.name());
+  request.mutable_event()->set_etag(event.etag());
+  request.mutable_event()->mutable_slots()->Add(slots.begin(), slots.end());
+  return request;
+}
+
+event::v1::ConfirmEventRequest Confirmation(const Event& event) {
+  event::v1::ConfirmEventRequest request;
+  request.set_name(event.name());
+  request.set_etag(event.etag());
+  return request;
+}
+
+event::v1::DeleteEventRequest Deletion(const Event& event) {
+  event::v1::DeleteEventRequest request;
+  request.set_name(event.name());
+  request.set_etag(event.etag());
+  return request;
+}
+
+notification::v1::NotifyPartiesRequest Notice(const Event& event, const std::vector<std::string>& recipients) {
+  notification::v1::NotifyPartiesRequest request;
+  request.set_event(event.name());
+  for (const std::string& recipient : recipients) request.add_recipients(recipient);
+  request.set_etag(event.etag());
+  return request;
+}
+
+std::vector<std::string> ConfirmedIn(const Event& event) {
+  std::vector<std::string> addresses;
+  for (const auto& party : event.parties()) {
+    if (party.confirmed()) addresses.push_back(party.address());
+  }
+  return addresses;
+}
+
+std::vector<LogEntry> LogOf(Client& client, const std::string& event) {
+  event::v1::ListLogEntriesRequest request;
+  request.set_parent(event);
+  request.set_page_size(1000);
+  const auto log = client.Call(&Events::ListLogEntries, request);
+  EXPECT_THAT(log, Succeeds());
+  return log.ok() ? std::vector<LogEntry>(log->log_entries().begin(), log->log_entries().end())
+                  : std::vector<LogEntry>();
+}
+
+void ExpectGoodEnd(System& system, const TestDatabase& database) {
+  const std::string addresses =
+      database.Sql("select coalesce(string_agg(local_part || '@' || domain, ' '), '') from parley.users");
+  EXPECT_THAT(system.End(absl::StrSplit(addresses, ' ', absl::SkipEmpty())), IsEmpty());
+}
+
+}  // namespace parley::e2e

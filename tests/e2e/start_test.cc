@@ -1,0 +1,182 @@
+// How the programs start: what they refuse, and how they say so.
+#include "absl/strings/str_cat.h"
+#include "tests/e2e/e2e_test.h"
+
+namespace parley::e2e {
+namespace {
+
+using test::Environment;
+using test::Output;
+
+std::string Program(const std::string& name) { return test::Given("PARLEY_TEST_BIN") + "/" + name; }
+
+// What each of the four needs to start; nobody is there, which none of them minds.
+struct Start {
+  std::map<std::string, std::string> flags;
+  Environment environment;
+};
+Start GoodStart(const std::string& service, const test::TemporaryFolder& folder) {
+  Start start{{{"listen", "unix:" + folder.path() + "/" + service}},
+              {{"PARLEY_PRINCIPAL_SECRETS", std::string(32, 's')},
+               {"PARLEY_DATABASE_URL", "postgresql://parley_service@/parley?host=" + folder.path()}}};
+  if (service == "gateway") {
+    start.flags["routes"] = "parley.event.=unix:" + folder.path() + "/event";
+    start.flags["token-address"] = "unix:" + folder.path() + "/token";
+  }
+  if (service == "notification") {
+    start.flags["token-address"] = "unix:" + folder.path() + "/token";
+    start.flags["mail-from"] = "parley@example.com";
+    start.flags["smtp-url"] = "smtp://127.0.0.1:1";
+  }
+  return start;
+}
+
+Output RunService(const std::string& service, const Start& start) {
+  std::vector<std::string> command{Program("parley-" + service)};
+  for (const auto& [flag, value] : start.flags) command.push_back(absl::StrCat("--", flag, "=", value));
+  return test::Run(command, start.environment);
+}
+
+// Expects that it ends at once, and says that it is about this.
+void ExpectRefused(const std::string& service, const Start& start, int exit_code, const std::string& about) {
+  const Output output = RunService(service, start);
+  EXPECT_EQ(output.exit_code, exit_code);
+  EXPECT_THAT(output.err, HasSubstr(about));
+}
+
+class BadSettingTest : public ::testing::TestWithParam<const char*> {
+ protected:
+  const std::string service = GetParam();
+  const test::TemporaryFolder folder;
+  Start start = GoodStart(service, folder);
+};
+
+TEST_P(BadSettingTest, AnUnknownFlag) {
+  start.flags["no-such-flag"] = "1";
+  ExpectRefused(service, start, 2, "--no-such-flag");
+}
+
+TEST_P(BadSettingTest, NoAddressToListenOn) {
+  start.flags.erase("listen");
+  ExpectRefused(service, start, 2, "--listen");
+}
+
+TEST_P(BadSettingTest, AnAddressThatCannotBeListenedOn) {
+  start.flags["listen"] = "unix:" + folder.path() + "/no/such/folder";
+  ExpectRefused(service, start, 1, "PARLEY_LISTEN");
+}
+
+TEST_P(BadSettingTest, NoSecrets) {
+  start.environment.erase("PARLEY_PRINCIPAL_SECRETS");
+  ExpectRefused(service, start, 2, "PARLEY_PRINCIPAL_SECRETS");
+}
+
+TEST_P(BadSettingTest, AShortSecret) {
+  start.environment["PARLEY_PRINCIPAL_SECRETS"] = std::string(31, 's');
+  ExpectRefused(service, start, 2, "principal secrets must have at least 32 characters");
+}
+
+TEST_P(BadSettingTest, InTheEnvironment) {
+  start.environment["PARLEY_DRAIN"] = "soon";
+  ExpectRefused(service, start, 2, "--drain");
+}
+
+TEST_P(BadSettingTest, HelpExplainsAndIsNoError) {
+  const Output help = test::Run({Program("parley-" + service), "--help"});
+  EXPECT_EQ(help.exit_code, 0);
+  EXPECT_THAT(help.out, HasSubstr("PARLEY_LISTEN"));
+  EXPECT_THAT(help.out, HasSubstr("PARLEY_PRINCIPAL_SECRETS"));
+}
+
+const auto kNameOfParameter = [](const auto& parameter) { return std::string(parameter.param); };
+INSTANTIATE_TEST_SUITE_P(Each, BadSettingTest, ::testing::Values("token", "event", "notification", "gateway"),
+                         kNameOfParameter);
+
+class BadDatabaseSettingTest : public BadSettingTest {};
+
+TEST_P(BadDatabaseSettingTest, NoDatabase) {
+  start.environment.erase("PARLEY_DATABASE_URL");
+  ExpectRefused(service, start, 2, "PARLEY_DATABASE_URL");
+}
+
+TEST_P(BadDatabaseSettingTest, NoWorkers) {
+  start.flags["workers"] = "0";
+  ExpectRefused(service, start, 2, "--workers");
+}
+
+INSTANTIATE_TEST_SUITE_P(Each, BadDatabaseSettingTest, ::testing::Values("token", "event", "notification"),
+                         kNameOfParameter);
+
+TEST(StartTest, TheGatewayRefusesBadRoutesAndLimits) {
+  const test::TemporaryFolder folder;
+  Start start = GoodStart("gateway", folder);
+  start.flags["burst"] = "0";
+  ExpectRefused("gateway", start, 2, "--burst");
+  start = GoodStart("gateway", folder);
+  for (const char* routes : {"nonsense", "parley.event.=", "=unix:/event", "parley.internal.token.=unix:/token",
+                             "parley.=unix:/all", "parley.event.=unix:/a,parley.event.v1.=unix:/b"}) {
+    SCOPED_TRACE(routes);
+    start.flags["routes"] = routes;
+    ExpectRefused("gateway", start, 2, "PARLEY_ROUTES");
+  }
+}
+
+TEST(StartTest, TheNotificationServiceRefusesBadMailSettings) {
+  const test::TemporaryFolder folder;
+  const std::map<std::string, std::string> bad = {
+      {"mail-from", "nobody"}, {"smtp-url", "http://example.com"}, {"transport", "pigeon"}, {"lease", "1s"}};
+  for (const auto& [flag, value] : bad) {
+    Start start = GoodStart("notification", folder);
+    start.flags[flag] = value;
+    ExpectRefused("notification", start, 2, "--" + flag);
+  }
+}
+
+TEST(StartTest, L3_AServiceDoesNotRunAsTheOwnerOfTheLog) {
+  const TestDatabase database;
+  const test::TemporaryFolder folder;
+  for (const char* service : {"token", "event", "notification"}) {
+    SCOPED_TRACE(service);
+    Start start = GoodStart(service, folder);
+    start.environment["PARLEY_DATABASE_URL"] = database.owner_url();
+    const Output output = RunService(service, start);
+    EXPECT_EQ(output.exit_code, 1);
+    EXPECT_THAT(output.err, HasSubstr("log in as parley_service, not as the owner"));
+  }
+}
+
+TEST(StartTest, WithoutASchemaNothingServesUntilItIsThere) {
+  const TestDatabase database(TestDatabase::Schema::kNone);
+  System system({database.service_url()});
+  system.Start("mailbox");
+  for (const char* service : {"token", "event", "notification", "gateway"}) {
+    SCOPED_TRACE(service);
+    system.Launch(service);
+    std::string reason;
+    EXPECT_TRUE(Eventually([&] {
+      for (const auto& line : system.Log(service)) {
+        if (line["message"] == "not serving") reason = line["reason"];
+      }
+      return !reason.empty();
+    }));
+    EXPECT_THAT(reason, HasSubstr(service == std::string("gateway") ? kEventService : "parleyctl migrate"));
+    EXPECT_FALSE(system.Serves(service));
+  }
+  const auto pid = system.process("event").pid();
+  const Environment owner = {{"PARLEY_DATABASE_OWNER_URL", database.owner_url()}};
+  const Output first = test::Run({Program("parleyctl"), "migrate"}, owner);
+  EXPECT_EQ(first.exit_code, 0) << first.err;
+  EXPECT_THAT(first.out, HasSubstr("applied "));
+  const Output second = test::Run({Program("parleyctl"), "migrate"}, owner);
+  EXPECT_EQ(second.exit_code, 0) << second.err;
+  EXPECT_THAT(second.out, HasSubstr("up to date"));
+  for (const char* service : {"token", "event", "notification", "gateway"}) {
+    EXPECT_TRUE(Eventually([&] { return system.Serves(service); })) << service;
+  }
+  EXPECT_EQ(system.process("event").pid(), pid);
+  EXPECT_THAT(system.As(system.staff_key()).Call(&Events::ListEvents, {}), Succeeds());
+  ExpectGoodEnd(system, database);
+}
+
+}  // namespace
+}  // namespace parley::e2e

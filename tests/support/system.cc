@@ -1,0 +1,440 @@
+#include "tests/support/system.h"
+
+#include <fcntl.h>
+#include <grpcpp/generic/generic_stub.h>
+#include <netinet/in.h>
+#include <spawn.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdlib>
+#include <fstream>
+#include <iostream>
+#include <regex>
+#include <sstream>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "absl/synchronization/notification.h"
+#include "common/rpc/channel.h"
+#include "grpc/health/v1/health.grpc.pb.h"
+#include "parley/token/v1/token_service.grpc.pb.h"
+
+namespace parley::test {
+namespace {
+
+constexpr absl::Duration kPatience = absl::Seconds(20);
+constexpr absl::Duration kPause = absl::Milliseconds(10);
+const std::vector<std::string> kServices = {"token", "event", "notification", "gateway"};
+
+[[noreturn]] void Die(const std::string& message) {
+  std::cerr << message << std::endl;
+  std::exit(1);
+}
+
+// One that is free now. The next that asks gets another one.
+int FreePort() {
+  const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof(address);
+  if (bind(listener, reinterpret_cast<sockaddr*>(&address), size) != 0 ||
+      getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
+    Die("there is no free port");
+  }
+  close(listener);
+  return ntohs(address.sin_port);
+}
+
+// What common/log/log.h promises of a line; empty where it holds.
+std::string BadLine(const std::string& service, const std::string& text) {
+  const auto line = nlohmann::json::parse(text, nullptr, false);
+  if (!line.is_object()) return "is no JSON object";
+  for (const char* field : {"time", "level", "service", "message"}) {
+    if (!line.contains(field) || !line[field].is_string() || line[field].get<std::string>().empty()) {
+      return absl::StrCat("has no ", field);
+    }
+  }
+  if (line["service"] != service) return "is of another service";
+  if (line["message"] != "call") return "";
+  for (const char* field : {"call_id", "method", "code"}) {
+    if (!line.contains(field) || !line[field].is_string()) return absl::StrCat("has no ", field);
+  }
+  if (!line.contains("duration_us") || !line["duration_us"].is_number_integer()) return "has no duration_us";
+  return "";
+}
+
+std::vector<std::string> LinesOf(const std::string& text) { return absl::StrSplit(text, '\n', absl::SkipEmpty()); }
+
+}  // namespace
+
+bool Eventually(const std::function<bool()>& holds) {
+  const absl::Time end = absl::Now() + kPatience;
+  while (!holds()) {
+    if (absl::Now() >= end) return false;
+    absl::SleepFor(kPause);
+  }
+  return true;
+}
+
+std::string Given(const char* variable) {
+  const char* value = std::getenv(variable);
+  if (value == nullptr) Die(absl::StrCat(variable, " is not set: run the tests with tests/run"));
+  return value;
+}
+
+std::string Content(const std::filesystem::path& file) {
+  std::stringstream content;
+  content << std::ifstream(file).rdbuf();
+  return content.str();
+}
+
+TemporaryFolder::TemporaryFolder() {
+  std::string path = "/tmp/parley-test-XXXXXX";
+  if (mkdtemp(path.data()) == nullptr) Die("cannot make a folder in /tmp");
+  path_ = path;
+}
+
+TemporaryFolder::~TemporaryFolder() {
+  std::error_code ignored;
+  std::filesystem::remove_all(path_, ignored);
+}
+
+Process::Process(const std::vector<std::string>& command, const Environment& environment,
+                 const std::string& output_file, const std::string& error_file) {
+  // It is killed with the thread that starts it, if nobody did before.
+  std::vector<std::string> words{"setpriv", "--pdeathsig=KILL", "--"};
+  words.insert(words.end(), command.begin(), command.end());
+  std::vector<std::string> variables;
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    const std::string_view text = *variable;
+    if (!text.starts_with("PARLEY_") && !text.starts_with("GRPC_")) variables.emplace_back(text);
+  }
+  for (const auto& [name, value] : environment) variables.push_back(absl::StrCat(name, "=", value));
+
+  const auto pointers = [](std::vector<std::string>& texts) {
+    std::vector<char*> result;
+    result.reserve(texts.size() + 1);
+    for (std::string& text : texts) result.push_back(text.data());
+    result.push_back(nullptr);
+    return result;
+  };
+  posix_spawn_file_actions_t files;
+  posix_spawn_file_actions_init(&files);
+  posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  const int flags = O_WRONLY | O_CREAT | O_APPEND;
+  posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, output_file.c_str(), flags, 0600);
+  posix_spawn_file_actions_addopen(&files, STDERR_FILENO, error_file.c_str(), flags, 0600);
+  const int error = posix_spawnp(&pid_, "setpriv", &files, nullptr, pointers(words).data(), pointers(variables).data());
+  posix_spawn_file_actions_destroy(&files);
+  if (error != 0) Die("cannot start " + command.front());
+}
+
+Process::~Process() {
+  Signal(SIGKILL);
+  Wait();
+}
+
+bool Process::Running() {
+  int status = 0;
+  if (!exit_code_ && waitpid(pid_, &status, WNOHANG) == pid_) {
+    exit_code_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  }
+  return !exit_code_;
+}
+
+void Process::Signal(int signal) {
+  if (Running()) kill(pid_, signal);
+}
+
+int Process::Wait() {
+  Eventually([this] { return !Running(); });
+  return exit_code_.value_or(-1);
+}
+
+Output Run(const std::vector<std::string>& command, const Environment& environment) {
+  const TemporaryFolder folder;
+  const std::string out = folder.path() + "/out";
+  const std::string err = folder.path() + "/err";
+  Process process(command, environment, out, err);
+  const int exit_code = process.Wait();
+  return {exit_code, Content(out), Content(err)};
+}
+
+absl::Status StatusOf(const grpc::Status& status) {
+  if (status.ok()) return absl::OkStatus();
+  absl::Status result(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
+  google::rpc::Status proto;
+  if (proto.ParseFromString(status.error_details())) {
+    for (const auto& detail : proto.details()) result.SetPayload(detail.type_url(), absl::Cord(detail.value()));
+  }
+  return result;
+}
+
+std::string InfoOf(const absl::Status& status, const std::string& key) {
+  const auto info = DetailOf<google::rpc::ErrorInfo>(status);
+  if (!info) return "";
+  const auto found = info->metadata().find(key);
+  return found == info->metadata().end() ? "" : found->second;
+}
+
+Client::Client(std::shared_ptr<grpc::Channel> channel, const std::string& key, Metadata metadata)
+    : channel_(std::move(channel)), sent_(std::move(metadata)) {
+  if (!key.empty()) sent_.emplace("authorization", "Bearer " + key);
+}
+
+void Client::Prepare(grpc::ClientContext& context) const {
+  for (const auto& [key, value] : sent_) context.AddMetadata(key, value);
+  context.set_deadline(absl::ToChronoTime(absl::Now() + kPatience));
+}
+
+Metadata Client::MetadataOf(const grpc::ClientContext& context) {
+  Metadata metadata;
+  for (const auto& [key, value] : context.GetServerInitialMetadata()) {
+    metadata.emplace(std::string(key.data(), key.size()), std::string(value.data(), value.size()));
+  }
+  return metadata;
+}
+
+absl::Status Client::CallPath(const std::string& path) {
+  grpc::ClientContext context;
+  Prepare(context);
+  const grpc::ByteBuffer request(nullptr, 0);
+  grpc::ByteBuffer response;
+  grpc::Status status;
+  absl::Notification done;
+  grpc::GenericStub(channel_).UnaryCall(&context, path, {}, &request, &response, [&](const grpc::Status& answer) {
+    status = answer;
+    done.Notify();
+  });
+  done.WaitForNotification();
+  metadata_ = MetadataOf(context);
+  return StatusOf(status);
+}
+
+std::string Client::call_id() const {
+  return metadata_.count("parley-call-id") == 1 ? metadata_.find("parley-call-id")->second : "";
+}
+
+System::System(SystemSettings settings)
+    : settings_(std::move(settings)), secrets_("a secret that only the processes of this test share") {
+  std::filesystem::create_directory(mail_folder());
+  // While it makes no call a client of gRPC looks at its connection only this often, and keeps a server that is
+  // stopping waiting that long. gRPC reads it once, before the first channel.
+  setenv("GRPC_CLIENT_CHANNEL_BACKUP_POLL_INTERVAL_MS", "50", 1);
+}
+
+std::string System::address(const std::string& process) const {
+  return process == "gateway" ? absl::StrCat("127.0.0.1:", gateway_port_)
+                              : absl::StrCat("unix:", folder_.path(), "/", process, ".sock");
+}
+
+Environment System::environment(const std::string& process) const {
+  Environment environment{{"PARLEY_PRINCIPAL_SECRETS", secrets_}};
+  // The gateway has no database.
+  if (process != "gateway") environment["PARLEY_DATABASE_URL"] = settings_.database_url;
+  return environment;
+}
+
+std::vector<std::string> System::Command(const std::string& process) {
+  if (process == "mailbox") {
+    return {"/usr/bin/python3", "-I",          Given("PARLEY_TEST_MAILBOX"),    "--folder",
+            mail_folder(),      "--port-file", folder_.path() + "/mailbox.port"};
+  }
+  std::map<std::string, std::string> flags{{"listen", address(process)}, {"reflection", "true"}};
+  if (process == "notification") {
+    flags["token-address"] = address("token");
+    flags["mail-directory"] = mail_folder();
+    flags["mail-from"] = "parley@example.com";
+    flags["smtp-url"] = absl::StrCat("smtp://127.0.0.1:", std::atoi(Content(folder_.path() + "/mailbox.port").c_str()));
+  } else if (process == "gateway") {
+    flags["token-address"] = address("token");
+    std::vector<std::string> routes;
+    for (const char* service : {"event", "notification", "token"}) {
+      routes.push_back(absl::StrCat("parley.", service, ".=", address(service)));
+    }
+    flags["routes"] = absl::StrJoin(routes, ",");
+  }
+  const auto other = settings_.flags.find(process);
+  if (other != settings_.flags.end()) {
+    for (const auto& [flag, value] : other->second) flags[flag] = value;
+  }
+  std::vector<std::string> command{absl::StrCat(Given("PARLEY_TEST_BIN"), "/parley-", process)};
+  for (const auto& [flag, value] : flags) command.push_back(absl::StrCat("--", flag, "=", value));
+  return command;
+}
+
+void System::Launch(const std::string& process) {
+  if (process == "gateway" && gateway_port_ == 0) gateway_port_ = FreePort();
+  const std::string log = absl::StrCat(folder_.path(), "/", process);
+  processes_[process] = std::make_unique<Process>(Command(process), environment(process), log + ".log", log + ".err");
+}
+
+void System::AwaitServing(const std::string& process) {
+  const bool serves = Eventually([&] {
+    if (process != "mailbox") return Serves(process) || !processes_.at(process)->Running();
+    return std::filesystem::exists(folder_.path() + "/mailbox.port");
+  });
+  if (serves && processes_.at(process)->Running()) return;
+  const std::string log = absl::StrCat(folder_.path(), "/", process);
+  Die(absl::StrCat(process, " does not serve: ", Content(log + ".log"), Content(log + ".err")));
+}
+
+void System::Start(const std::string& process) {
+  Launch(process);
+  AwaitServing(process);
+}
+
+void System::Start() {
+  // Each asks for those behind it once a second: these are there first.
+  for (const char* process : {"mailbox", "token", "event"}) Launch(process);
+  AwaitServing("mailbox");
+  Launch("notification");
+  for (const char* process : {"token", "event", "notification"}) AwaitServing(process);
+  Launch("gateway");
+  // Another program may have taken the port meanwhile.
+  Eventually([this] {
+    if (processes_.at("gateway")->Running()) return Serves("gateway");
+    gateway_port_ = 0;
+    Launch("gateway");
+    return false;
+  });
+  AwaitServing("gateway");
+}
+
+int System::Stop(const std::string& process) {
+  processes_.at(process)->Signal(SIGTERM);
+  return processes_.at(process)->Wait();
+}
+
+void System::Kill(const std::string& process) {
+  processes_.at(process)->Signal(SIGKILL);
+  processes_.at(process)->Wait();
+}
+
+bool System::Serves(const std::string& process, const std::string& service) const {
+  using grpc::health::v1::HealthCheckRequest;
+  using grpc::health::v1::HealthCheckResponse;
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(absl::Now() + kPatience));
+  HealthCheckRequest request;
+  request.set_service(service);
+  HealthCheckResponse response;
+  const auto stub = grpc::health::v1::Health::NewStub(Channel(process));
+  return stub->Check(&context, request, &response).ok() && response.status() == HealthCheckResponse::SERVING;
+}
+
+std::shared_ptr<grpc::Channel> System::Channel(const std::string& process) const {
+  return rpc::MakeChannel(address(process));
+}
+
+Client System::As(const std::string& key, Metadata metadata) {
+  if (!key.empty()) keys_.insert(key);
+  return {Channel(), key, std::move(metadata)};
+}
+
+const std::string& System::staff_key() {
+  if (!staff_key_.empty()) return staff_key_;
+  const Output made =
+      Run({Given("PARLEY_TEST_BIN") + "/parleyctl", "create-staff", staff_address_}, environment("parleyctl"));
+  if (made.exit_code != 0) Die("parleyctl create-staff: " + made.err);
+  staff_key_ = std::string(absl::StripAsciiWhitespace(made.out));
+  addresses_.insert(staff_address_);
+  return staff_key_;
+}
+
+std::string System::MakeMember(const std::string& address) {
+  using Service = token::v1::TokenService;
+  addresses_.insert(address);
+  Client staff = As(staff_key());
+  token::v1::CreateUserRequest create;
+  create.mutable_user()->set_address(address);
+  const auto user = staff.Call(&Service::Stub::CreateUser, create);
+  if (!user.ok()) Die(absl::StrCat("CreateUser: ", user.status().ToString()));
+  token::v1::CreateApiKeyRequest create_key;
+  create_key.set_parent(user->name());
+  const auto key = staff.Call(&Service::Stub::CreateApiKey, create_key);
+  if (!key.ok()) Die(absl::StrCat("CreateApiKey: ", key.status().ToString()));
+  return key->key();
+}
+
+std::vector<std::string> System::Mails(const std::string& address) const {
+  std::set<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::directory_iterator(mail_folder())) {
+    if (entry.path().extension() == ".eml") files.insert(entry.path());
+  }
+  std::vector<std::string> mails;
+  for (const auto& file : files) {
+    const std::string mail = Content(file);
+    if (mail.find(absl::StrCat("X-RcptTo: ", address, "\r\n")) != std::string::npos) mails.push_back(mail);
+  }
+  return mails;
+}
+
+std::set<std::string> System::MailedKeys() const {
+  static const std::regex key("parley_guest_[0-9a-f]{40}");
+  std::set<std::string> keys;
+  for (const auto& entry : std::filesystem::directory_iterator(mail_folder())) {
+    const std::string mail = Content(entry.path());
+    for (std::sregex_iterator found(mail.begin(), mail.end(), key), end; found != end; ++found) {
+      keys.insert(found->str());
+    }
+  }
+  return keys;
+}
+
+std::vector<nlohmann::json> System::Log(const std::string& process) const {
+  std::vector<nlohmann::json> lines;
+  for (const std::string& text : LinesOf(Content(absl::StrCat(folder_.path(), "/", process, ".log")))) {
+    // The last one may be half written, and one of a process that was killed stays so.
+    auto line = nlohmann::json::parse(text, nullptr, false);
+    if (line.is_object()) lines.push_back(std::move(line));
+  }
+  return lines;
+}
+
+nlohmann::json System::CallLine(const std::string& process, const std::string& call_id) const {
+  const auto lines = Log(process);
+  const auto found = std::ranges::find_if(
+      lines, [&](const auto& line) { return line["message"] == "call" && line["call_id"] == call_id; });
+  return found == lines.end() ? nlohmann::json() : *found;
+}
+
+std::vector<std::string> System::End(std::set<std::string> addresses) {
+  std::vector<std::string> problems;
+  // The door first, so that nobody knocks at what has gone.
+  for (const char* name : {"gateway", "notification", "event", "token", "mailbox"}) {
+    const auto found = processes_.find(name);
+    if (found == processes_.end() || !found->second->Running()) continue;
+    const int exit_code = Stop(name);
+    if (exit_code != 0) problems.push_back(absl::StrCat(name, " ends with exit code ", exit_code));
+  }
+  std::set<std::string> secrets = MailedKeys();
+  secrets.insert(keys_.begin(), keys_.end());
+  secrets.insert(secrets_);
+  addresses.insert(addresses_.begin(), addresses_.end());
+  for (const std::string& address : addresses) secrets.insert(absl::AsciiStrToLower(address));
+  for (const std::string& name : kServices) {
+    for (const char* kind : {".log", ".err"}) {
+      for (const std::string& line : LinesOf(Content(absl::StrCat(folder_.path(), "/", name, kind)))) {
+        const std::string bad = std::string_view(kind) == ".log" ? BadLine(name, line) : "";
+        if (!bad.empty()) problems.push_back(absl::StrCat("a line of ", name, " ", bad, ": ", line));
+        const std::string lower = absl::AsciiStrToLower(line);
+        for (const std::string& secret : secrets) {
+          if (lower.find(secret) != std::string::npos) {
+            problems.push_back(absl::StrCat("a line of ", name, " tells ", secret, ": ", line));
+          }
+        }
+      }
+    }
+  }
+  return problems;
+}
+
+}  // namespace parley::test
