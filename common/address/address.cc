@@ -37,6 +37,10 @@ bool IsHostname(std::string_view text) {
 
 // The IDNA A-form in lower case; empty where there is none.
 std::string ToAForm(const std::string& domain) {
+  // What is ASCII and not encoded is in A-form already.
+  const bool ascii_only = std::all_of(domain.begin(), domain.end(), [](unsigned char c) { return c < 0x80; });
+  const std::string lower = absl::AsciiStrToLower(domain);
+  if (ascii_only && lower.find("xn--") == std::string::npos) return IsHostname(lower) ? lower : "";
   if (domain.find('\0') != std::string::npos) return "";
   char* ascii = nullptr;
   if (idn2_to_ascii_8z(domain.c_str(), &ascii, IDN2_NONTRANSITIONAL | IDN2_NFC_INPUT) != IDN2_OK) return "";

@@ -7,17 +7,20 @@
 namespace parley::data {
 namespace {
 
-// What kFind, kLock and the lists begin with. The parties never change, so that reading them beside the locked row is
+// What kFind, kLock and the lists begin with. Users and parties are looked up for each event by itself, so that the
+// plan is the same at any size of the tables. The parties never change, so that reading them beside the locked row is
 // safe.
 #define PARLEY_SELECT_EVENTS                                                                                          \
   "select e.event_id, e.title, e.slots, e.state, e.revision, e.quorum, e.confirmed_by, e.time_zone, e.initiator_id, " \
-  "       i.local_part, i.domain, e.confirmed_ids, e.create_time, e.update_time, e.delete_time, e.last_sequence, "    \
+  "       (select local_part from users where user_id = e.initiator_id), "                                            \
+  "       (select domain from users where user_id = e.initiator_id), "                                                \
+  "       e.confirmed_ids, e.create_time, e.update_time, e.delete_time, e.last_sequence, "                            \
   "       p.user_ids, p.local_parts, p.domains "                                                                      \
-  "from events e join users i on i.user_id = e.initiator_id cross join lateral ("                                     \
+  "from events e cross join lateral ("                                                                                \
   "  select array_agg(q.user_id order by q.position) as user_ids, "                                                   \
   "         array_agg(q.local_part order by q.position) as local_parts, "                                             \
-  "         array_agg(u.domain order by q.position) as domains "                                                      \
-  "  from event_parties q join users u using (user_id) where q.event_id = e.event_id) p "
+  "         array_agg((select domain from users u where u.user_id = q.user_id) order by q.position) as domains "      \
+  "  from event_parties q where q.event_id = e.event_id) p "
 
 Event EventOf(const Row& row) {
   Event event;

@@ -4,10 +4,11 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <memory>
-#include <thread>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
@@ -109,17 +110,39 @@ std::string_view NameOf(LogLevel level) {
   return {name.data(), name.size()};
 }
 
+// A text as JSON. nlohmann's escapes what has to be, and replaces what is not UTF-8; nearly all of our texts need
+// neither.
+void AppendJson(std::string& line, std::string_view text) {
+  const bool plain = std::all_of(text.begin(), text.end(),
+                                 [](unsigned char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; });
+  if (plain) {
+    line.append("\"").append(text).append("\"");
+  } else {
+    line.append(nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  }
+}
+
 std::string JsonLine(const Logger& logger, LogLevel level, std::string_view message,
                      std::initializer_list<LogField> fields) {
-  nlohmann::ordered_json line;
-  line["time"] = absl::FormatTime(absl::RFC3339_full, absl::Now(), absl::UTCTimeZone());
-  line["level"] = NameOf(level);
-  line["service"] = logger.service;
-  line["message"] = message;
+  std::string line = absl::FormatTime("{\"time\":\"%Y-%m-%dT%H:%M:%E6SZ\"", absl::Now(), absl::UTCTimeZone());
+  auto add = [&line](std::string_view name) { line.append(",\"").append(name).append("\":"); };
+  auto add_text = [&](std::string_view name, std::string_view text) {
+    add(name);
+    AppendJson(line, text);
+  };
+  add_text("level", NameOf(level));
+  add_text("service", logger.service);
+  add_text("message", message);
   for (const LogField& field : fields) {
-    std::visit([&](const auto& value) { line[std::string(field.name)] = value; }, field.value);
+    if (const auto* text = std::get_if<std::string_view>(&field.value)) {
+      add_text(field.name, *text);
+    } else {
+      add(field.name);
+      if (const auto* number = std::get_if<int64_t>(&field.value)) absl::StrAppend(&line, *number);
+      if (const auto* number = std::get_if<double>(&field.value)) absl::StrAppend(&line, *number);
+    }
   }
-  return line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return line.append("}");
 }
 
 std::string TextLine(LogLevel level, std::string_view message, std::initializer_list<LogField> fields) {

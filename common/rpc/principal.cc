@@ -1,11 +1,13 @@
 #include "common/rpc/principal.h"
 
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
+#include <openssl/params.h>
 #include <openssl/sha.h>
 
 #include <array>
+#include <cstdlib>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_split.h"
@@ -23,17 +25,6 @@ constexpr size_t kMinSecretSize = 32;
 constexpr size_t kMacSize = SHA256_DIGEST_LENGTH;
 constexpr std::string_view kPurpose = "principal";
 
-std::string Hmac(std::string_view secret, std::string_view purpose, std::string_view text) {
-  std::string input(purpose);
-  input.push_back('\0');
-  input.append(text);
-  std::array<unsigned char, kMacSize> mac;
-  unsigned int size = 0;
-  HMAC(EVP_sha256(), secret.data(), static_cast<int>(secret.size()),
-       reinterpret_cast<const unsigned char*>(input.data()), input.size(), mac.data(), &size);
-  return {reinterpret_cast<const char*>(mac.data()), size};
-}
-
 }  // namespace
 
 std::string AudienceOf(std::string_view method) {
@@ -43,6 +34,41 @@ std::string AudienceOf(std::string_view method) {
   }
   return "";
 }
+
+// HMAC-SHA256 (RFC 2104) under one secret. Kept ready: OpenSSL takes longer to look an algorithm up than to run it.
+class Signer::Hmac {
+ public:
+  explicit Hmac(std::string_view secret) {
+    EVP_MAC* algorithm = EVP_MAC_fetch(nullptr, "HMAC", nullptr);
+    char digest[] = "SHA256";
+    const OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
+                                 OSSL_PARAM_construct_end()};
+    ready_ = EVP_MAC_CTX_new(algorithm);
+    // Without signatures nothing can go on.
+    if (EVP_MAC_init(ready_, reinterpret_cast<const unsigned char*>(secret.data()), secret.size(), params) != 1) {
+      std::abort();
+    }
+    EVP_MAC_free(algorithm);
+  }
+  ~Hmac() { EVP_MAC_CTX_free(ready_); }
+  Hmac(const Hmac&) = delete;
+  Hmac& operator=(const Hmac&) = delete;
+
+  std::string operator()(std::string_view purpose, std::string_view text) const {
+    std::array<unsigned char, kMacSize> mac;
+    size_t size = 0;
+    EVP_MAC_CTX* context = EVP_MAC_CTX_dup(ready_);
+    EVP_MAC_update(context, reinterpret_cast<const unsigned char*>(purpose.data()), purpose.size());
+    EVP_MAC_update(context, reinterpret_cast<const unsigned char*>("\0"), 1);
+    EVP_MAC_update(context, reinterpret_cast<const unsigned char*>(text.data()), text.size());
+    EVP_MAC_final(context, mac.data(), &size, mac.size());
+    EVP_MAC_CTX_free(context);
+    return {reinterpret_cast<const char*>(mac.data()), size};
+  }
+
+ private:
+  EVP_MAC_CTX* ready_;
+};
 
 absl::StatusOr<Signer> Signer::Make(std::string_view secrets) {
   std::vector<std::string> lines;
@@ -54,16 +80,18 @@ absl::StatusOr<Signer> Signer::Make(std::string_view secrets) {
     }
   }
   if (lines.empty() || lines.size() > 2) return absl::InvalidArgumentError("one or two principal secrets are needed");
-  return Signer(std::move(lines));
+  std::vector<std::shared_ptr<const Hmac>> hmacs;
+  for (const std::string& secret : lines) hmacs.push_back(std::make_shared<const Hmac>(secret));
+  return Signer(std::move(hmacs));
 }
 
 std::string Signer::Mac(std::string_view purpose, std::string_view text) const {
-  return Hmac(secrets_.front(), purpose, text);
+  return (*hmacs_.front())(purpose, text);
 }
 
 bool Signer::IsMac(std::string_view mac, std::string_view purpose, std::string_view text) const {
-  for (const std::string& secret : secrets_) {
-    const std::string expected = Hmac(secret, purpose, text);
+  for (const auto& hmac : hmacs_) {
+    const std::string expected = (*hmac)(purpose, text);
     if (mac.size() == expected.size() && CRYPTO_memcmp(mac.data(), expected.data(), mac.size()) == 0) return true;
   }
   return false;

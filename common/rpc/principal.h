@@ -2,6 +2,7 @@
 // so (design decision 3): HMAC-SHA256 (RFC 2104) under a secret that the processes share.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -56,8 +57,9 @@ class Signer {
   bool IsMac(std::string_view mac, std::string_view purpose, std::string_view text) const;
 
  private:
-  explicit Signer(std::vector<std::string> secrets) : secrets_(std::move(secrets)) {}
-  std::vector<std::string> secrets_;
+  class Hmac;
+  explicit Signer(std::vector<std::shared_ptr<const Hmac>> hmacs) : hmacs_(std::move(hmacs)) {}
+  std::vector<std::shared_ptr<const Hmac>> hmacs_;  // one for each secret
 };
 
 inline constexpr char kPrincipalMetadata[] = "parley-principal-bin";

@@ -11,7 +11,8 @@ int main(int argc, char** argv) {
 
   rpc::ServerSettings settings;
   std::string database_url, secrets;
-  int workers = 4;
+  // Few, so that what waits is run together.
+  int workers = 2;
   int queue_capacity = 1024;
   event::Limits limits;
   Config config("parley-event", "Events and their log: what is being negotiated, and what happened?");

@@ -2,6 +2,10 @@
 --
 -- Addresses stand in users, and the spelling of their local part per event in event_parties; all other tables name a
 -- user by id, so that a person can be erased in one place. Enumerations hold the names of the contracts' enum values.
+--
+-- The tables that every call writes have no foreign keys to users: a foreign key locks the row that it points to, so that
+-- all calls of one user would meet there. Users are never deleted, and ids are written by those who have just read them.
+-- event_parties has none at all: its rows are written by the statement that writes their event.
 
 create table users (
   user_id uuid primary key,
@@ -22,7 +26,7 @@ create table events (
   quorum text not null check (quorum in ('ALL', 'ALL_BUT_ONE')),
   confirmed_by text not null check (confirmed_by in ('UPDATE', 'VIEW')),
   time_zone text not null,
-  initiator_id uuid not null references users,
+  initiator_id uuid not null,                                     -- a user
   confirmed_ids uuid[] not null,                                  -- the parties that have affirmed the present slots
   create_time timestamptz not null,
   update_time timestamptz not null,
@@ -31,8 +35,8 @@ create table events (
 ) with (fillfactor = 80);                                         -- room for last_sequence to change in place
 
 create table event_parties (
-  event_id uuid not null references events,
-  user_id uuid not null references users,
+  event_id uuid not null,
+  user_id uuid not null,
   position smallint not null,
   local_part text not null,                                       -- as it was given to this event
   primary key (event_id, user_id)
@@ -44,7 +48,7 @@ create table log_entries (
   sequence bigint not null,
   create_time timestamptz not null,
   occurrence text not null check (occurrence in ('UPDATE', 'NOTIFY', 'VIEW')),
-  effector_id uuid not null references users,
+  effector_id uuid not null,                                      -- a user
   revision bigint not null,
   slots tstzrange[] not null,
   data bytea not null,                                            -- parley.internal.data.v1.EntryData
