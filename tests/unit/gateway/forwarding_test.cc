@@ -153,6 +153,8 @@ class FakeCredentials final : public internal::token::v1::CredentialService::Cal
 std::unique_ptr<grpc::Server> Start(grpc::CallbackGenericService& generic, grpc::Service* service, int& port) {
   grpc::ServerBuilder builder;
   builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
+  // Else a test that runs at the same time may be given the same port.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.RegisterCallbackGenericService(&generic);
   if (service != nullptr) builder.RegisterService(service);
   return builder.BuildAndStart();
