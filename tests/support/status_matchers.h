@@ -24,7 +24,7 @@ MATCHER_P2(Fails, code, reason, "") {
 // The value of a StatusOr, which ends the test where there is none.
 #define ASSERT_OK_AND_ASSIGN(target, expression) \
   ASSERT_OK_AND_ASSIGN_(PARLEY_CONCAT(parley_or_, __LINE__), target, expression)
-#define ASSERT_OK_AND_ASSIGN_(status_or, target, expression)     \
-  auto status_or = (expression);                                 \
-  ASSERT_THAT(status_or, ::parley::test::Succeeds());            \
+#define ASSERT_OK_AND_ASSIGN_(status_or, target, expression) \
+  auto status_or = (expression);                             \
+  ASSERT_THAT(status_or, ::parley::test::Succeeds());        \
   target = *std::move(status_or)
