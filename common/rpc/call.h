@@ -111,7 +111,9 @@ class Method final : public data::Work {
     const bool alone = !status.ok() && items.size() > 1 && status.code() != absl::StatusCode::kUnavailable &&
                        status.code() != absl::StatusCode::kUnknown;
     for (size_t i = 0; i < items.size(); ++i) {
-      if (alone) {
+      if (alone && items[i]->call.deadline <= absl::Now()) {
+        items[i]->status = absl::DeadlineExceededError("the deadline passed while the call was run");
+      } else if (alone) {
         items[i]->status = absl::OkStatus();
         items[i]->response.Clear();
         const absl::Status own = handler_({&items[i], 1});

@@ -9,6 +9,10 @@ namespace {
 
 constexpr absl::Duration kRetryDelay = absl::Milliseconds(500);
 
+// Clients of gRPC take 8 KiB of trailers, in which details count as base64.
+constexpr size_t kMaxViolationBytes = 3000;
+constexpr size_t kFieldsInMessage = 5;
+
 template <class Detail>
 void Attach(absl::Status& status, const Detail& detail) {
   status.SetPayload(absl::StrCat("type.googleapis.com/", Detail::descriptor()->full_name()),
@@ -148,12 +152,26 @@ absl::Status FieldViolations::ToStatus() const {
   std::string message = violations_.size() == 1 ? "bad field:" : "bad fields:";
   Metadata metadata;
   google::rpc::BadRequest bad_request;
+  size_t bytes = 0;
   for (const auto& [field, description] : violations_) {
-    absl::StrAppend(&message, bad_request.field_violations_size() == 0 ? " " : "; ", field, " ", description);
+    const auto named = static_cast<size_t>(bad_request.field_violations_size());
+    const std::string left = absl::StrCat(violations_.size() - named);
+    bytes += field.size() + description.size();
+    if (bytes > kMaxViolationBytes) {
+      auto* rest = bad_request.add_field_violations();
+      rest->set_field(field.substr(0, field.find('[')));
+      rest->set_description(absl::StrCat("and more: ", left, " further bad fields do not fit into an answer"));
+      break;
+    }
     auto* violation = bad_request.add_field_violations();
     violation->set_field(field);
     violation->set_description(description);
-    metadata[field] = description;
+    if (named < kFieldsInMessage) {
+      absl::StrAppend(&message, named == 0 ? " " : "; ", field, " ", description);
+      metadata[field] = description;
+    } else if (named == kFieldsInMessage) {
+      absl::StrAppend(&message, "; and ", left, " more");
+    }
   }
   auto status = Error(absl::StatusCode::kInvalidArgument, error::v1::INVALID_FIELDS, message, metadata);
   Attach(status, bad_request);

@@ -74,7 +74,8 @@ class FieldViolations {
   // `field` is a path from the request: `event.slots[2].duration`.
   void Add(std::string_view field, std::string_view description);
   bool empty() const { return violations_.empty(); }
-  // OK where no field is bad; else INVALID_ARGUMENT that names all of them.
+  // OK where no field is bad; else INVALID_ARGUMENT that names all of them, as far as they fit into the trailers that
+  // clients take (some fifty), and then says how many more there are.
   absl::Status ToStatus() const;
 
  private:

@@ -96,7 +96,7 @@ absl::Status CreateEvents(const Context& context, absl::Span<CreateItem* const> 
   if (creations.empty()) return absl::OkStatus();
 
   Results results;
-  PARLEY_RETURN_IF_ERROR(data::Transact(context.pool, absl::Now() + kBatchTimeout, [&](data::Transaction& tx) {
+  PARLEY_RETURN_IF_ERROR(data::Transact(context.pool, BatchDeadline(items), [&](data::Transaction& tx) {
     return CreateBatch(tx, context.limits, creations, results);
   }));
   for (size_t i = 0; i < creations.size(); ++i) {

@@ -18,8 +18,12 @@ struct Context {
 using CreateItem = rpc::BatchItem<v1::CreateEventRequest, v1::Event>;
 using GetItem = rpc::BatchItem<v1::GetEventRequest, v1::Event>;
 
-// A batched statement runs under a fixed time, whatever is left to each of its calls.
-inline constexpr absl::Duration kBatchTimeout = absl::Seconds(5);
+// When the statements of a batch must be done: a call alone has what is left to it, several have a fixed time, whatever
+// is left to each of them.
+template <class Item>
+absl::Time BatchDeadline(absl::Span<Item* const> items) {
+  return items.size() == 1 ? items.front()->call.deadline : absl::Now() + absl::Seconds(5);
+}
 
 // Contracts and errors: proto/parley/event/v1/event_service.proto. Thread-safe.
 absl::Status CreateEvents(const Context& context, absl::Span<CreateItem* const> items);

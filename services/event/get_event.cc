@@ -70,7 +70,7 @@ absl::Status GetEvents(const Context& context, absl::Span<GetItem* const> items)
   }
   if (readings.empty()) return absl::OkStatus();
 
-  PARLEY_RETURN_IF_ERROR(WithoutDoubt(data::Transact(context.pool, absl::Now() + kBatchTimeout,
+  PARLEY_RETURN_IF_ERROR(WithoutDoubt(data::Transact(context.pool, BatchDeadline(items),
                                                      [&](data::Transaction& tx) { return ReadBatch(tx, readings); })));
   for (Reading& reading : readings) {
     GetItem& item = *reading.item;

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "common/rpc/resource_name.h"
@@ -124,7 +125,8 @@ absl::StatusOr<ParsedUpdate> ParseUpdate(const v1::UpdateEventRequest& request, 
     parsed.command.time_zone = event.time_zone();
   }
   for (const std::string& path : mask) {
-    fields.Add("update_mask", absl::StrCat("must name title, slots or time_zone, not ", path));
+    fields.Add("update_mask",
+               absl::StrCat("must name title, slots or time_zone, not ", absl::CHexEscape(path.substr(0, 64))));
   }
   PARLEY_RETURN_IF_ERROR(fields.ToStatus());
   return parsed;

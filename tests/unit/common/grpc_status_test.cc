@@ -39,6 +39,20 @@ TEST(GrpcStatusTest, ErrorInfoStandsFirst) {
   EXPECT_TRUE(details.details(1).Is<google::rpc::BadRequest>());
 }
 
+TEST(GrpcStatusTest, ManyBadFieldsFitIntoTrailers) {
+  FieldViolations fields;
+  for (int i = 0; i < 1000; ++i) fields.Add("event.parties[" + std::to_string(i) + "].address", "must not be empty");
+  const grpc::Status status = ToGrpc(fields.ToStatus(), "c1");
+  EXPECT_LT((status.error_details().size() + 2) / 3 * 4 + status.error_message().size(), 8000u);
+  google::rpc::BadRequest bad;
+  ASSERT_TRUE(Details(status).details(1).UnpackTo(&bad));
+  EXPECT_GE(bad.field_violations_size(), 50);
+  const auto& last = bad.field_violations(bad.field_violations_size() - 1);
+  EXPECT_EQ(last.field(), "event.parties");
+  EXPECT_EQ(last.description(), "and more: " + std::to_string(1000 - bad.field_violations_size() + 1) +
+                                    " further bad fields do not fit into an answer");
+}
+
 TEST(GrpcStatusTest, InternalErrorsTellNothing) {
   const grpc::Status status = ToGrpc(Internal("secret story"), "c1");
   EXPECT_EQ(status.error_message().find("secret"), std::string::npos);
