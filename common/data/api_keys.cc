@@ -48,13 +48,11 @@ absl::StatusOr<std::optional<ApiKey>> ApiKeys::FindByHash(std::string_view key_h
 
 constexpr Statement kList{"list_api_keys", R"sql(
   select api_key_id, user_id, create_time, revoke_time from api_keys
-  where user_id = $1 and ($2::uuid is null or api_key_id < $2) order by api_key_id desc limit $3)sql"};
+  where user_id = $1 and api_key_id < $2 order by api_key_id desc limit $3)sql"};
 
 absl::StatusOr<std::vector<ApiKey>> ApiKeys::List(const Uuid& user_id, const std::optional<Uuid>& before, int limit) {
   Params params;
-  params.Add(user_id);
-  before ? params.Add(*before) : params.AddNull();
-  params.Add(int64_t{limit});
+  params.Add(user_id).Add(before.value_or(Uuid::Max())).Add(int64_t{limit});
   PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kList, params));
   std::vector<ApiKey> api_keys;
   for (int i = 0; i < result.size(); ++i) api_keys.push_back(ApiKeyOf(result[i]));

@@ -8,12 +8,20 @@
 namespace parley::data {
 namespace {
 
-// All of Parley's tables are in one schema; the session is told once. Notices would be written to standard error.
-constexpr const char* kSession = "set search_path = parley; set timezone = 'UTC'; set client_min_messages = warning";
+// All of Parley's tables are in one schema; the session is told once. Plans do not depend on the values: planning anew
+// for each of them would cost more than most statements. Nobody waits long for a row, or keeps one that he forgot.
+constexpr const char* kSession =
+    "set search_path = parley; set timezone = 'UTC'; set plan_cache_mode = force_generic_plan; "
+    "set lock_timeout = '3s'; set idle_in_transaction_session_timeout = '10s'";
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& url) {
+  // libpq would quote the whole of a URL that it cannot read, with the password.
+  PQconninfoOption* options = PQconninfoParse(url.c_str(), nullptr);
+  if (options == nullptr)
+    return absl::FailedPreconditionError("the database URL is not one: postgresql://USER@HOST/DB");
+  PQconninfoFree(options);
   // A host that vanishes must not hold a worker longer than a caller would wait. What the URL says of the same things
   // wins: a later keyword does, and `dbname` is expanded last.
   const char* const keywords[] = {"application_name",    "connect_timeout",  "keepalives_idle",

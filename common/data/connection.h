@@ -15,7 +15,8 @@ namespace parley::data {
 
 class Connection {
  public:
-  // `url` as libpq takes it (a URL or key=value pairs). UNAVAILABLE where nobody answers within five seconds.
+  // `url` as libpq takes it (a URL or key=value pairs). FAILED_PRECONDITION where it is not that, UNAVAILABLE where
+  // nobody answers within five seconds.
   static absl::StatusOr<std::unique_ptr<Connection>> Open(const std::string& url);
   ~Connection();
 

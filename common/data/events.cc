@@ -79,17 +79,16 @@ absl::StatusOr<std::vector<Event>> Events::Lock(absl::Span<const Uuid> ids) {
 }
 
 constexpr Statement kListAll{"list_all_events", PARLEY_SELECT_EVENTS R"sql(
-  where e.delete_time is null and ($1::uuid is null or e.event_id < $1) order by e.event_id desc limit $2)sql"};
+  where e.delete_time is null and e.event_id < $1 order by e.event_id desc limit $2)sql"};
 
 constexpr Statement kListOfParty{"list_events_of_party", PARLEY_SELECT_EVENTS R"sql(
   join event_parties own on own.event_id = e.event_id and own.user_id = $3
-  where e.delete_time is null and ($1::uuid is null or own.event_id < $1) order by own.event_id desc limit $2)sql"};
+  where e.delete_time is null and own.event_id < $1 order by own.event_id desc limit $2)sql"};
 
 absl::StatusOr<std::vector<Event>> Events::List(const std::optional<Uuid>& party, const std::optional<Uuid>& before,
                                                 int limit) {
   Params params;
-  before ? params.Add(*before) : params.AddNull();
-  params.Add(int64_t{limit});
+  params.Add(before.value_or(Uuid::Max())).Add(int64_t{limit});
   if (party) params.Add(*party);
   PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(party ? kListOfParty : kListAll, params));
   return EventsOf(result);

@@ -1,6 +1,5 @@
 #include "common/data/schema.h"
 
-#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/data/migrations.h"
@@ -59,7 +58,8 @@ absl::StatusOr<std::vector<std::string>> Migrate(const std::string& owner_url) {
         "the role parley_service, as which the services log in, does not exist; an administrator makes it: "
         "create role parley_service login password '...'");
   }
-  PARLEY_RETURN_IF_ERROR(connection->Script(absl::StrFormat("select pg_advisory_lock(%d)", kAdvisoryLock)).status());
+  PARLEY_RETURN_IF_ERROR(
+      connection->Script(absl::StrFormat("set lock_timeout = 0; select pg_advisory_lock(%d)", kAdvisoryLock)).status());
   // The lock ends with the session.
   PARLEY_RETURN_IF_ERROR(connection
                              ->Script("create schema if not exists parley;"

@@ -12,14 +12,12 @@ namespace parley::data {
 namespace {
 
 constexpr const char* kSqlStatePayload = "parley/sqlstate";
-constexpr const char* kConstraintPayload = "parley/constraint";
 constexpr const char* kLostPayload = "parley/connection_lost";
 constexpr const char* kStoryPayload = "parley/story";
 
 constexpr std::string_view kDeadlockDetected = "40P01", kSerializationFailure = "40001", kQueryCanceled = "57014",
                            kReadOnly = "25006", kLockNotAvailable = "55P03";
-constexpr std::string_view kConnectionClass = "08", kResourcesClass = "53", kOperatorClass = "57", kSystemClass = "58",
-                           kIntegrityClass = "23";
+constexpr std::string_view kConnectionClass = "08", kResourcesClass = "53", kOperatorClass = "57", kSystemClass = "58";
 
 std::string Field(const PGresult* result, int field) {
   const char* text = PQresultErrorField(result, field);
@@ -54,16 +52,14 @@ absl::Status ResultStatus(const PGconn* connection, const PGresult* result, std:
   } else if (sql_state == kQueryCanceled) {
     status = absl::DeadlineExceededError("the deadline passed in the database");
   } else if (kind == kConnectionClass || kind == kResourcesClass || kind == kOperatorClass || kind == kSystemClass ||
-             sql_state == kReadOnly || sql_state == kLockNotAvailable || sql_state == kDeadlockDetected ||
-             sql_state == kSerializationFailure) {
+             sql_state == kReadOnly || sql_state == kLockNotAvailable) {
     status = Away(story);
+  } else if (sql_state == kDeadlockDetected || sql_state == kSerializationFailure) {
+    status = Unavailable("the database");  // most often the next run succeeds
   } else {
     status = Internal(story);
   }
   status.SetPayload(kSqlStatePayload, absl::Cord(sql_state));
-  if (kind == kIntegrityClass) {
-    status.SetPayload(kConstraintPayload, absl::Cord(Field(result, PG_DIAG_CONSTRAINT_NAME)));
-  }
   return status;
 }
 
@@ -73,11 +69,6 @@ bool MayRunAgain(const absl::Status& status) {
 }
 
 bool ConnectionLost(const absl::Status& status) { return status.GetPayload(kLostPayload).has_value(); }
-
-std::string ViolatedConstraint(const absl::Status& status) {
-  const auto constraint = status.GetPayload(kConstraintPayload);
-  return constraint ? std::string(*constraint) : "";
-}
 
 std::string StoryOf(const absl::Status& status) {
   const auto story = status.GetPayload(kStoryPayload);

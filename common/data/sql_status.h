@@ -2,7 +2,6 @@
 // alone, but for StoryOf.
 #pragma once
 
-#include <string>
 #include <string_view>
 
 #include "absl/status/status.h"
@@ -21,8 +20,6 @@ absl::Status ResultStatus(const PGconn* connection, const PGresult* result, std:
 bool MayRunAgain(const absl::Status& status);
 // The connection is gone, so that nobody knows what became of the last thing sent.
 bool ConnectionLost(const absl::Status& status);
-// The constraint that a unique or foreign key violation names; empty for other errors.
-std::string ViolatedConstraint(const absl::Status& status);
 // What was wrong with the database, for an administrator: callers learn from UNAVAILABLE only that it is away. Empty
 // for other errors.
 std::string StoryOf(const absl::Status& status);

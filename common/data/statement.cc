@@ -169,8 +169,8 @@ Params& Params::AddSlots(absl::Span<const Slot> values) {
   return *this;
 }
 
-Params& Params::AddNull(uint32_t type) {
-  values_.push_back({type, "", true});
+Params& Params::AddNull() {
+  values_.push_back({0, "", true});
   return *this;
 }
 

@@ -40,7 +40,7 @@ class Params {
   Params& AddByteStrings(absl::Span<const std::string> values);
   // tstzrange[]
   Params& AddSlots(absl::Span<const Slot> values);
-  Params& AddNull(uint32_t type = 0);
+  Params& AddNull();
 
  private:
   friend class Connection;

@@ -41,7 +41,7 @@ class Pool {
 // A transaction at READ COMMITTED. Rolled back at its end unless committed. Used by one thread.
 class Transaction {
  public:
-  // What is left until `deadline` is the time that its statements have together; none where it is infinite.
+  // What is left until `deadline` is the time that each of its statements has; no limit where it is infinite.
   static absl::StatusOr<std::unique_ptr<Transaction>> Begin(Pool& pool, absl::Time deadline);
   ~Transaction();
 

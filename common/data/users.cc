@@ -74,19 +74,21 @@ absl::StatusOr<std::vector<User>> Users::FindOrCreate(absl::Span<const Address> 
 }
 
 constexpr Statement kActivate{"activate_user", R"sql(
-  update users set state = 'ACTIVE', role = $2 where user_id = $1 and state = 'INACTIVE')sql"};
+  update users set state = 'ACTIVE', role = $2, local_part = $3 where user_id = $1 and state = 'INACTIVE')sql"};
 
 absl::StatusOr<User> Users::Register(const Address& address, User::Role role) {
   PARLEY_ASSIGN_OR_RETURN(const auto users, FindOrCreate({address}));
   User user = users.front();
   const std::string name = "users/" + user.id.ToString();
-  PARLEY_ASSIGN_OR_RETURN(const Result result,
-                          tx_.Execute(kActivate, Params().Add(user.id).Add(token::v1::User::Role_Name(role))));
+  PARLEY_ASSIGN_OR_RETURN(
+      const Result result,
+      tx_.Execute(kActivate, Params().Add(user.id).Add(token::v1::User::Role_Name(role)).Add(address.local_part)));
   if (result.affected() == 0) {
     return AlreadyExists("parley.token.v1.User", name, "the address is registered already, as " + name);
   }
   user.state = token::v1::User::ACTIVE;
   user.role = role;
+  user.address = address;
   return user;
 }
 

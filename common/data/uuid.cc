@@ -53,6 +53,12 @@ std::optional<Uuid> Uuid::FromBytes(std::string_view bytes) {
   return id;
 }
 
+Uuid Uuid::Max() {
+  Uuid id;
+  id.bytes.fill(0xff);
+  return id;
+}
+
 std::string Uuid::ToString() const {
   std::string hex = absl::BytesToHexString({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
   for (const size_t dash : {20, 16, 12, 8}) hex.insert(dash, 1, '-');

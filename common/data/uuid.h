@@ -23,6 +23,8 @@ struct Uuid {
 
   std::string ToString() const;
   std::string ToBytes() const { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
+  // After all others: where a list that is read backwards begins.
+  static Uuid Max();
   // The nil UUID stands for `none`.
   bool IsNil() const { return *this == Uuid{}; }
 

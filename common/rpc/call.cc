@@ -7,6 +7,9 @@
 namespace parley::rpc {
 namespace {
 
+// Longer ones are cut: no caller keeps a worker for longer than this.
+constexpr absl::Duration kLongestCall = absl::Seconds(30);
+// Far beyond what anybody means is how gRPC says none.
 constexpr absl::Duration kLongestDeadline = absl::Hours(24);
 
 // The one value of a metadata key; empty where there is none, or several.
@@ -33,8 +36,8 @@ absl::StatusOr<Call> CallOf(const grpc::CallbackServerContext& context, std::str
   const absl::Time now = absl::Now();
   PARLEY_ASSIGN_OR_RETURN(auto principal, queue.signer.Verify(MetadataOf(context, kPrincipalMetadata), method, now));
   absl::Time deadline = absl::FromChrono(context.deadline());
-  // Far beyond what anybody means is how gRPC says none.
   if (deadline > now + kLongestDeadline) deadline = now + queue.default_deadline;
+  deadline = std::min(deadline, now + kLongestCall);
   return Call{std::move(principal), std::string(MetadataOf(context, kCallIdMetadata)), now, deadline};
 }
 

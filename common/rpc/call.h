@@ -33,7 +33,7 @@ struct Call {
   Principal principal;
   std::string call_id;
   absl::Time start = absl::Now();
-  absl::Time deadline;  // never infinite
+  absl::Time deadline;  // at most 30 s away, whatever the caller gave
 };
 
 inline constexpr char kCallIdMetadata[] = "parley-call-id";

@@ -9,10 +9,17 @@ namespace parley {
 
 namespace {
 constexpr absl::Duration kMaxDuration = absl::Hours(24 * 366);
-}
+constexpr int kLookedAt = 10;
+}  // namespace
 
 std::vector<Slot> ParseSlots(const SlotProtos& protos, std::string_view path, int max_slots, FieldViolations& fields) {
   std::vector<Slot> slots;
+  const std::string too_many = absl::StrCat("must be at most ", max_slots, " different slots");
+  // Far more are not looked at: that would be work for nothing.
+  if (protos.size() > kLookedAt * max_slots) {
+    fields.Add(path, too_many);
+    return slots;
+  }
   for (int i = 0; i < protos.size(); ++i) {
     const std::string at = absl::StrCat(std::string(path), "[", i, "]");
     const auto start = FromProto(protos[i].start_time());
@@ -31,9 +38,7 @@ std::vector<Slot> ParseSlots(const SlotProtos& protos, std::string_view path, in
   }
   std::sort(slots.begin(), slots.end());
   slots.erase(std::unique(slots.begin(), slots.end()), slots.end());
-  if (slots.size() > static_cast<size_t>(max_slots)) {
-    fields.Add(path, absl::StrCat("must be at most ", max_slots, " different slots"));
-  }
+  if (slots.size() > static_cast<size_t>(max_slots)) fields.Add(path, too_many);
   return slots;
 }
 

@@ -44,14 +44,12 @@ bool Affirm(data::Event& event, const Uuid& party) {
 }
 
 // E6: a slot that is added must end in the future.
-absl::Status CheckAdded(const GivenSlots& given, const std::vector<Slot>& present, absl::Time now) {
-  FieldViolations fields;
+void CheckAdded(const GivenSlots& given, const std::vector<Slot>& present, absl::Time now, FieldViolations& fields) {
   for (size_t i = 0; i < given.slots.size(); ++i) {
     const Slot& slot = given.slots[i];
     if (slot.end() > now || std::binary_search(present.begin(), present.end(), slot)) continue;
     fields.Add(given.paths[i], "must not have ended");
   }
-  return fields.ToStatus();
 }
 
 absl::Status CheckOpen(const data::Event& event) {
@@ -77,12 +75,12 @@ absl::StatusOr<std::vector<Address>> PartiesToBe(const CreateCommand& command, c
   std::vector<Address> parties = command.parties;
   const bool absent = std::ranges::find(parties, creator.address) == parties.end();
   if (absent && creator.role == token::v1::User::MEMBER) parties.push_back(creator.address);
+  FieldViolations fields;
   if (parties.empty() || parties.size() > static_cast<size_t>(max_parties)) {
-    FieldViolations fields;
     fields.Add("event.parties", absl::StrCat("must be 1 to ", max_parties, " different parties"));
-    return fields.ToStatus();
   }
-  PARLEY_RETURN_IF_ERROR(CheckAdded(command.given, {}, now));
+  CheckAdded(command.given, {}, now, fields);
+  PARLEY_RETURN_IF_ERROR(fields.ToStatus());
   return parties;
 }
 
@@ -120,7 +118,9 @@ absl::StatusOr<Outcome> Update(const data::Event& before, const UpdateCommand& c
                                absl::Time now) {
   PARLEY_RETURN_IF_ERROR(CheckOpen(before));
   PARLEY_RETURN_IF_ERROR(CheckEtag(before, command.etag));
-  if (command.given) PARLEY_RETURN_IF_ERROR(CheckAdded(*command.given, before.slots, now));
+  FieldViolations fields;
+  if (command.given) CheckAdded(*command.given, before.slots, now, fields);
+  PARLEY_RETURN_IF_ERROR(fields.ToStatus());
 
   data::Event event = before;
   ++event.last_sequence;
@@ -134,7 +134,6 @@ absl::StatusOr<Outcome> Update(const data::Event& before, const UpdateCommand& c
 
   if (!title_changed && !time_zone_changed && !slots_changed && !affirms) {
     if (command.given) return Forbidden("only a party can confirm the slots");
-    FieldViolations fields;
     fields.Add("event", "would change nothing; to confirm the slots, send them or use ConfirmEvent");
     return fields.ToStatus();
   }

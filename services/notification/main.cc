@@ -49,7 +49,7 @@ struct Settings {
     config.Add("send-timeout", dispatcher.send_timeout, "The time that the mail server has for one mail.");
     config.Add("retry-pause", dispatcher.retry_pause,
                "The pause after the first attempt, doubled by each further one.");
-    config.Add("max-attempts", dispatcher.max_attempts, "The attempts after which a notification has failed.", 1, 1000);
+    config.Add("max-attempts", dispatcher.max_attempts, "The attempts after which a notification has failed.", 1, 30);
     config.Add("mail-from", mail_from, "The address in whose name mails are sent.");
     config.Required();
     config.Add("public-address", dispatcher.public_address, "Where recipients of mails call Parley: host:port.");

@@ -89,7 +89,7 @@ constexpr Statement kList{"list_notifications", R"sql(
          start_time, end_time, coalesce(outcome, 'OUTCOME_UNSPECIFIED'), detail
   from (
     select notification_id, event_id, recipient_id, sender_id, state, create_time, attempts
-    from notifications where event_id = $1 and ($2::uuid is null or notification_id < $2)
+    from notifications where event_id = $1 and notification_id < $2
     order by notification_id desc limit $3
   ) as listed left join delivery_attempts using (notification_id)
   order by notification_id desc, attempt)sql"};
@@ -97,9 +97,8 @@ constexpr Statement kList{"list_notifications", R"sql(
 absl::StatusOr<std::vector<Notification>> Notifications::List(const Uuid& event_id, const std::optional<Uuid>& before,
                                                               int limit) {
   Params params;
-  params.Add(event_id);
-  before ? params.Add(*before) : params.AddNull();
-  PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kList, params.Add(int64_t{limit})));
+  params.Add(event_id).Add(before.value_or(Uuid::Max())).Add(int64_t{limit});
+  PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kList, params));
   return WithAttempts(result);
 }
 

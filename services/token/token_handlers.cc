@@ -1,5 +1,6 @@
 #include "services/token/token_handlers.h"
 
+#include "common/access/access.h"
 #include "common/data/api_keys.h"
 #include "common/data/users.h"
 #include "common/rpc/page_token.h"
@@ -23,25 +24,8 @@ std::string NameOfUser(const Uuid& id) { return "users/" + id.ToString(); }
 
 // ---- Who may
 
-absl::Status RequireUser(const rpc::Call& call) {
-  switch (call.principal.kind) {
-    case rpc::Principal::Kind::kNobody:
-      return CredentialMissing();
-    case rpc::Principal::Kind::kUser:
-      return absl::OkStatus();
-    case rpc::Principal::Kind::kService:
-      break;
-  }
-  return Forbidden("services of Parley call this method only for a user");
-}
-
-absl::Status RequireNoGuest(const rpc::Call& call) {
-  if (!call.principal.guest()) return absl::OkStatus();
-  return Forbidden("an e-mail token may not do this");
-}
-
 absl::Status RequireStaff(const rpc::Call& call) {
-  PARLEY_RETURN_IF_ERROR(RequireNoGuest(call));
+  PARLEY_RETURN_IF_ERROR(CheckMember(call));
   if (call.principal.staff) return absl::OkStatus();
   return Forbidden("only staff may do this");
 }
@@ -141,7 +125,7 @@ void Fill(const EmailToken& email_token, v1::EmailToken& proto) {
 
 absl::Status TokenHandlers::CreateUser(const rpc::Call& call, const v1::CreateUserRequest& request,
                                        v1::User& response) const {
-  PARLEY_RETURN_IF_ERROR(RequireUser(call));
+  PARLEY_RETURN_IF_ERROR(CheckUser(call));
   FieldViolations fields;
   const auto address = ParseAddress(request.user().address());
   if (!address.ok()) fields.Add("user.address", std::string(address.status().message()));
@@ -159,11 +143,11 @@ absl::Status TokenHandlers::CreateUser(const rpc::Call& call, const v1::CreateUs
 
 absl::Status TokenHandlers::GetUser(const rpc::Call& call, const v1::GetUserRequest& request,
                                     v1::User& response) const {
-  PARLEY_RETURN_IF_ERROR(RequireUser(call));
+  PARLEY_RETURN_IF_ERROR(CheckUser(call));
   FieldViolations fields;
   const Uuid id = ParseUser(call, request.name(), "name", fields);
   PARLEY_RETURN_IF_ERROR(fields.ToStatus());
-  PARLEY_RETURN_IF_ERROR(RequireNoGuest(call));
+  PARLEY_RETURN_IF_ERROR(CheckMember(call));
   if (!MaySeeUser(call, id)) return Hidden(kUserType, request.name());
   PARLEY_ASSIGN_OR_RETURN(const data::User user, data::Transact(pool_, call.deadline, [&](data::Transaction& tx) {
                             return FindUser(tx, id, request.name());
@@ -176,7 +160,7 @@ absl::Status TokenHandlers::GetUser(const rpc::Call& call, const v1::GetUserRequ
 
 absl::Status TokenHandlers::CreateApiKey(const rpc::Call& call, const v1::CreateApiKeyRequest& request,
                                          v1::ApiKey& response) const {
-  PARLEY_RETURN_IF_ERROR(RequireUser(call));
+  PARLEY_RETURN_IF_ERROR(CheckUser(call));
   FieldViolations fields;
   const auto user_id = rpc::ParseName(request.parent(), "users");
   if (!user_id) fields.Add("parent", "must be users/{user}");
@@ -199,7 +183,7 @@ absl::Status TokenHandlers::CreateApiKey(const rpc::Call& call, const v1::Create
 
 absl::Status TokenHandlers::ListApiKeys(const rpc::Call& call, const v1::ListApiKeysRequest& request,
                                         v1::ListApiKeysResponse& response) const {
-  PARLEY_RETURN_IF_ERROR(RequireUser(call));
+  PARLEY_RETURN_IF_ERROR(CheckUser(call));
   FieldViolations fields;
   const Uuid user_id = ParseUser(call, request.parent(), "parent", fields);
   if (request.page_size() < 0) fields.Add("page_size", "must not be negative");
@@ -210,7 +194,7 @@ absl::Status TokenHandlers::ListApiKeys(const rpc::Call& call, const v1::ListApi
     PARLEY_ASSIGN_OR_RETURN(const std::string cursor, rpc::ParsePageToken(signer_, list, request.page_token()));
     before = Uuid::FromBytes(cursor);
   }
-  PARLEY_RETURN_IF_ERROR(RequireNoGuest(call));
+  PARLEY_RETURN_IF_ERROR(CheckMember(call));
   if (!MaySeeUser(call, user_id)) return Hidden(kUserType, request.parent());
 
   const int page_size = rpc::PageSize(request.page_size(), kDefaultPageSize, kMaxPageSize);
@@ -231,12 +215,12 @@ absl::Status TokenHandlers::ListApiKeys(const rpc::Call& call, const v1::ListApi
 
 absl::Status TokenHandlers::RevokeApiKey(const rpc::Call& call, const v1::RevokeApiKeyRequest& request,
                                          v1::ApiKey& response) const {
-  PARLEY_RETURN_IF_ERROR(RequireUser(call));
+  PARLEY_RETURN_IF_ERROR(CheckUser(call));
   FieldViolations fields;
   const auto ids = rpc::ParseName(request.name(), "users", "apiKeys");
   if (!ids) fields.Add("name", "must be users/{user}/apiKeys/{api_key}");
   PARLEY_RETURN_IF_ERROR(fields.ToStatus());
-  PARLEY_RETURN_IF_ERROR(RequireNoGuest(call));
+  PARLEY_RETURN_IF_ERROR(CheckMember(call));
   const auto [user_id, id] = *ids;
   if (!MaySeeUser(call, user_id)) return Hidden(kApiKeyType, request.name());
   PARLEY_ASSIGN_OR_RETURN(
@@ -254,7 +238,7 @@ absl::Status TokenHandlers::RevokeApiKey(const rpc::Call& call, const v1::Revoke
 
 absl::Status TokenHandlers::GetEmailToken(const rpc::Call& call, const v1::GetEmailTokenRequest& request,
                                           v1::EmailToken& response) const {
-  PARLEY_RETURN_IF_ERROR(RequireUser(call));
+  PARLEY_RETURN_IF_ERROR(CheckUser(call));
   PARLEY_ASSIGN_OR_RETURN(const EmailTokenName sought, ParseEmailToken(call, request.name()));
   PARLEY_ASSIGN_OR_RETURN(const EmailToken email_token,
                           data::Transact(pool_, call.deadline, [&](data::Transaction& tx) {
@@ -266,7 +250,7 @@ absl::Status TokenHandlers::GetEmailToken(const rpc::Call& call, const v1::GetEm
 
 absl::Status TokenHandlers::RevokeEmailToken(const rpc::Call& call, const v1::RevokeEmailTokenRequest& request,
                                              v1::EmailToken& response) const {
-  PARLEY_RETURN_IF_ERROR(RequireUser(call));
+  PARLEY_RETURN_IF_ERROR(CheckUser(call));
   PARLEY_ASSIGN_OR_RETURN(const EmailTokenName sought, ParseEmailToken(call, request.name()));
   PARLEY_ASSIGN_OR_RETURN(
       const EmailToken email_token,

@@ -76,9 +76,10 @@ TEST_F(TransactionTest, ADeadlockRunsAgain) {
 }
 
 TEST_F(TransactionTest, TheDeadlineEndsAStatement) {
-  const absl::Status status = Transact(pool, absl::Now() + absl::Milliseconds(100),
-                                       [](Transaction& tx) { return tx.Execute(kSleep).status(); });
+  const absl::Status status =
+      Transact(pool, absl::Now() + absl::Seconds(1), [](Transaction& tx) { return tx.Execute(kSleep).status(); });
   EXPECT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_THAT(status.message(), testing::HasSubstr("in the database")) << "not before a statement was run";
   EXPECT_EQ(Value(1), 0) << "the pool goes on";
 }
 
@@ -114,6 +115,13 @@ TEST_F(TransactionTest, AnAbsentDatabaseIsUnavailable) {
   Pool nowhere("postgresql://parley_service@/parley?host=/nonexistent", 1);
   const absl::Status status = Transact(nowhere, Soon(), [](Transaction&) { return absl::OkStatus(); });
   EXPECT_THAT(status, Fails(absl::StatusCode::kUnavailable, error::v1::UNAVAILABLE));
+}
+
+TEST_F(TransactionTest, ABadUrlIsSaidWithoutItsPassword) {
+  Pool bad("postgres//user:SECRET@host/db", 1);
+  const absl::Status status = Transact(bad, Soon(), [](Transaction&) { return absl::OkStatus(); });
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(status.ToString().find("SECRET"), std::string::npos);
 }
 
 TEST_F(TransactionTest, AFailedStatementCannotBeCommitted) {

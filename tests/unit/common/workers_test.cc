@@ -97,13 +97,16 @@ TEST(WorkersTest, WhatIsTooLateNeverRuns) {
 TEST(WorkersTest, OneShardRunsInOrderOtherShardsDoNotWait) {
   GatedWork held(1), free(1);
   free.gate.Notify();
-  TestTask first(held, 0), other(free, 1);
-  Workers workers(2, 10);
-  ASSERT_THAT(workers.Submit(&first, 0), test::Succeeds());
-  held.entered.WaitForNotification();
-  ASSERT_THAT(workers.Submit(&other, 1), test::Succeeds());
-  EXPECT_TRUE(free.entered.WaitForNotificationWithTimeout(absl::Seconds(30)));
-  held.gate.Notify();
+  TestTask first(held, 0), second(held, 1), third(held, 2), other(free, 3);
+  {
+    Workers workers(2, 10);
+    for (TestTask* task : {&first, &second, &third}) ASSERT_THAT(workers.Submit(task, 0), test::Succeeds());
+    held.entered.WaitForNotification();
+    ASSERT_THAT(workers.Submit(&other, 1), test::Succeeds());
+    EXPECT_TRUE(free.entered.WaitForNotificationWithTimeout(absl::Seconds(30)));
+    held.gate.Notify();
+  }
+  EXPECT_EQ(held.batches, (Batches{{0}, {1}, {2}}));
 }
 
 }  // namespace
