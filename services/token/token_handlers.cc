@@ -221,7 +221,8 @@ absl::Status TokenHandlers::RevokeApiKey(const rpc::Call& call, const v1::Revoke
   if (!ids) fields.Add("name", "must be users/{user}/apiKeys/{api_key}");
   PARLEY_RETURN_IF_ERROR(fields.ToStatus());
   PARLEY_RETURN_IF_ERROR(CheckMember(call));
-  const auto [user_id, id] = *ids;
+  const Uuid& user_id = ids->first;
+  const Uuid& id = ids->second;
   if (!MaySeeUser(call, user_id)) return Hidden(kApiKeyType, request.name());
   PARLEY_ASSIGN_OR_RETURN(
       const data::ApiKey api_key,
