@@ -11,7 +11,7 @@ constexpr Statement kAppend{"append_log_entries", R"sql(
       as n (event_id, sequence, create_time, occurrence, effector_id, revision, first_slot, last_slot, data)
   ), head as (
     update events e set last_sequence = h.sequence
-    from (select event_id, max(sequence) as sequence from entry group by event_id) h
+    from (select event_id, max(sequence) as sequence from entry where sequence > 1 group by event_id) h
     where e.event_id = h.event_id and e.last_sequence < h.sequence)
   insert into log_entries (event_id, sequence, create_time, occurrence, effector_id, revision, slots, data)
   select event_id, sequence, create_time, occurrence, effector_id, revision,

@@ -29,8 +29,9 @@ class LogEntries {
  public:
   explicit LogEntries(Transaction& tx) : tx_(tx) {}
 
-  // Adds the entries, and raises each event's last_sequence to the highest of its entries. Whoever calls holds the
-  // events' rows and has numbered the entries on from last_sequence.
+  // Adds the entries, and raises each event's last_sequence to the highest of its entries (a first entry stands there
+  // already, by Events::Insert). Whoever calls holds the events' rows and has numbered the entries on from
+  // last_sequence.
   absl::Status Append(absl::Span<const LogEntry> entries);
   // Oldest first, from the one after `after` on.
   absl::StatusOr<std::vector<LogEntry>> List(const Uuid& event_id, int64_t after, int limit);

@@ -5,7 +5,7 @@
 --
 -- The tables that every call writes have no foreign keys to users: a foreign key locks the row that it points to, so that
 -- all calls of one user would meet there. Users are never deleted, and ids are written by those who have just read them.
--- event_parties has none at all: its rows are written by the statement that writes their event.
+-- event_parties and log_entries have none at all: their rows are written by those who have just made or locked the event.
 
 create table users (
   user_id uuid primary key,
@@ -44,7 +44,7 @@ create table event_parties (
 create index event_parties_user on event_parties (user_id, event_id);
 
 create table log_entries (
-  event_id uuid not null references events,
+  event_id uuid not null,
   sequence bigint not null,
   create_time timestamptz not null,
   occurrence text not null check (occurrence in ('UPDATE', 'NOTIFY', 'VIEW')),
