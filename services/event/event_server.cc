@@ -21,8 +21,11 @@ auto Bind(const Context& context,
 }  // namespace
 
 EventServer::EventServer(const Context& context, rpc::CallQueue& queue)
-    : create_event_(queue, MethodName("CreateEvent"), kMaxBatch,
-                    [&context](absl::Span<CreateItem* const> items) { return CreateEvents(context, items); }),
+    : create_event_(
+          queue, MethodName("CreateEvent"), kMaxBatch,
+          [&context](absl::Span<CreateItem* const> items) { return CreateEvents(context, items); },
+          // One thread for all: the larger the batch, the less each of them costs.
+          [](const auto&) { return std::string_view(); }),
       get_event_(
           queue, MethodName("GetEvent"), kMaxBatch,
           [&context](absl::Span<GetItem* const> items) { return GetEvents(context, items); },
