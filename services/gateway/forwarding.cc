@@ -137,7 +137,7 @@ class Forwarding::Call final : public grpc::ServerGenericBidiReactor {
     Finish(rpc::ToGrpc(status, call_id_));
   }
 
-  // Whoever tries keys or methods is slowed down.
+  // Counts what was refused against the peer, after the fact: a bad key has been asked about by then.
   void RefuseCounted(const absl::Status& status) {
     const absl::Status limit = gateway_.limiter_.Take(PeerOf(context_));
     Refuse(limit.ok() ? status : limit);
