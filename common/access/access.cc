@@ -39,9 +39,21 @@ absl::Status CheckLogAccess(const rpc::Call& call, const Uuid& id, const data::E
   return gone ? NotFound(kEventType, name) : absl::OkStatus();
 }
 
+absl::Status CheckNotDeleted(const data::Event& event) {
+  return event.delete_time ? NotFound(kEventType, event.name()) : absl::OkStatus();
+}
+
 absl::Status CheckEventAccess(const rpc::Call& call, const Uuid& id, const data::Event* event) {
   PARLEY_RETURN_IF_ERROR(CheckLogAccess(call, id, event));
-  return event->delete_time ? NotFound(kEventType, event->name()) : absl::OkStatus();
+  return CheckNotDeleted(*event);
+}
+
+data::Effector EffectorOf(const rpc::Principal& principal) {
+  data::Effector effector;
+  effector.user_id = principal.user_id;
+  if (principal.guest()) effector.email_token_id = principal.credential_id;
+  effector.acted_by_id = principal.acting_id;
+  return effector;
 }
 
 }  // namespace parley

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "common/data/events.h"
+#include "common/data/log_entries.h"
 #include "common/rpc/call.h"
 
 namespace parley {
@@ -14,10 +15,16 @@ absl::Status CheckUser(const rpc::Call& call);
 // As CheckUser, and not a guest: PERMISSION_DENIED.
 absl::Status CheckMember(const rpc::Call& call);
 
-// Whether the user may see and change the event `id`, which is null where it does not exist. PERMISSION_DENIED to those
-// who may not see it, exists or not; NOT_FOUND where it is deleted, or absent and the caller staff.
-absl::Status CheckEventAccess(const rpc::Call& call, const Uuid& id, const data::Event* event);
-// As CheckEventAccess, but staff and parties with a key may see what is left of a deleted event.
+// Whether the user may see and change the event `id`, which is null where it does not exist, or may see what is left of
+// it after its deletion. PERMISSION_DENIED to those who may not see it, exists or not; NOT_FOUND to staff where it does
+// not exist, to guests where it is deleted.
 absl::Status CheckLogAccess(const rpc::Call& call, const Uuid& id, const data::Event* event);
+// NOT_FOUND where it is deleted. Asked last of those who may: a call that was answered before is answered again.
+absl::Status CheckNotDeleted(const data::Event& event);
+// Both.
+absl::Status CheckEventAccess(const rpc::Call& call, const Uuid& id, const data::Event* event);
+
+// The caller, as the log names him.
+data::Effector EffectorOf(const rpc::Principal& principal);
 
 }  // namespace parley

@@ -39,6 +39,8 @@ struct Event {
   absl::Time update_time;
   std::optional<absl::Time> delete_time;
   int64_t last_sequence = 0;
+  std::optional<Uuid> predecessor_id;  // the event from which it was made
+  std::optional<Uuid> successor_id;    // the one that was made from it
 
   // `events/...`
   std::string name() const { return "events/" + id.ToString(); }
@@ -61,7 +63,7 @@ class Events {
   // Newest first: those that are not deleted and older than `before`; of `party` alone, where there is one.
   absl::StatusOr<std::vector<Event>> List(const std::optional<Uuid>& party, const std::optional<Uuid>& before,
                                           int limit);
-  // New events, with `last_sequence` as it will be once their first entries are appended.
+  // New events, without successors, with `last_sequence` as it will be once their first entries are appended.
   absl::Status Insert(absl::Span<const Event> events);
   // Writes all that can change, but for last_sequence, which LogEntries::Append raises. The row must be locked.
   absl::Status Save(const Event& event);

@@ -4,6 +4,20 @@
 
 namespace parley::data {
 
+LogEntry EntryOf(const Event& event, LogEntry::Occurrence occurrence, const Effector& effector, absl::Time now) {
+  LogEntry entry;
+  entry.event_id = event.id;
+  entry.sequence = event.last_sequence;
+  entry.create_time = now;
+  entry.occurrence = occurrence;
+  entry.effector_id = effector.user_id;
+  entry.revision = event.revision;
+  entry.slots = event.slots;
+  if (effector.email_token_id) entry.data.set_email_token_id(effector.email_token_id->ToBytes());
+  if (effector.acted_by_id) entry.data.set_acted_by_id(effector.acted_by_id->ToBytes());
+  return entry;
+}
+
 constexpr Statement kAppend{"append_log_entries", R"sql(
   with entry as (
     select * from unnest($1::uuid[], $2::int8[], $3::timestamptz[], $4::text[], $5::uuid[], $6::int8[], $7::int8[],

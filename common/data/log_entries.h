@@ -24,6 +24,16 @@ struct LogEntry {
   internal::data::v1::EntryData data;
 };
 
+// Who does something, as the log names him.
+struct Effector {
+  Uuid user_id;
+  std::optional<Uuid> email_token_id;  // by which a guest calls
+  std::optional<Uuid> acted_by_id;     // the staff user who acts for user_id
+};
+
+// What every entry says, of the event as it stands after the step; its sequence is the event's last_sequence.
+LogEntry EntryOf(const Event& event, LogEntry::Occurrence occurrence, const Effector& effector, absl::Time now);
+
 // Within one transaction, which must outlive it.
 class LogEntries {
  public:

@@ -25,6 +25,7 @@
 #include "absl/time/clock.h"
 #include "common/data/workers.h"
 #include "common/rpc/principal.h"
+#include "common/status/status.h"
 
 namespace parley::rpc {
 
@@ -137,7 +138,7 @@ class Method final : public data::Work {
           name_(method.name_),
           call_(std::move(call)) {}
 
-    void End(const absl::Status& status) { FinishCall(*this, name_, call_, status); }
+    void End(const absl::Status& status) { FinishCall(*this, name_, call_, WithoutDoubt(status)); }
     void Expire() override { End(absl::DeadlineExceededError("the deadline passed before the call was run")); }
     bool Abandoned() const override { return cancelled_.load(std::memory_order_relaxed); }
     void OnCancel() override { cancelled_.store(true, std::memory_order_relaxed); }
@@ -146,6 +147,16 @@ class Method final : public data::Work {
     Item item;
 
    private:
+    // Where a commit is in doubt, a caller with a request_id may simply send it again.
+    absl::Status WithoutDoubt(const absl::Status& status) const {
+      if constexpr (requires { item.request.request_id(); }) {
+        if (status.code() == absl::StatusCode::kUnknown && !item.request.request_id().empty()) {
+          return Unavailable("the database");
+        }
+      }
+      return status;
+    }
+
     const std::string& name_;
     const Call call_;
     std::atomic<bool> cancelled_ = false;

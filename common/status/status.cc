@@ -95,8 +95,14 @@ absl::Status AlreadyExists(std::string_view type, std::string_view name, std::st
 
 absl::Status EtagMismatch(std::string_view present_etag) {
   return Error(absl::StatusCode::kAborted, error::v1::ETAG_MISMATCH,
-               absl::StrCat("the event has changed; its etag is now ", std::string(present_etag)),
+               absl::StrCat("it has changed meanwhile; its etag is now ", std::string(present_etag)),
                {{"etag", std::string(present_etag)}});
+}
+
+absl::Status RequestIdReused(std::string_view request_id) {
+  return Error(absl::StatusCode::kInvalidArgument, error::v1::REQUEST_ID_REUSED,
+               absl::StrCat("request_id ", std::string(request_id), " was sent before with other content"),
+               {{"request_id", std::string(request_id)}});
 }
 
 absl::Status Precondition(Reason reason, std::string_view subject, std::string_view message, const Metadata& metadata) {

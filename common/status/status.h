@@ -52,6 +52,7 @@ absl::Status Forbidden(std::string_view message);
 absl::Status NotFound(std::string_view type, std::string_view name);
 absl::Status AlreadyExists(std::string_view type, std::string_view name, std::string_view message);
 absl::Status EtagMismatch(std::string_view present_etag);
+absl::Status RequestIdReused(std::string_view request_id);
 // FAILED_PRECONDITION with google.rpc.PreconditionFailure; `subject` is a resource name.
 absl::Status Precondition(Reason reason, std::string_view subject, std::string_view message,
                           const Metadata& metadata = {});

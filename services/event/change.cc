@@ -4,15 +4,6 @@
 
 namespace parley::event {
 
-Caller CallerOf(const rpc::Call& call) {
-  Caller caller;
-  caller.user_id = call.principal.user_id;
-  caller.staff = call.principal.staff;
-  if (call.principal.guest()) caller.email_token_id = call.principal.credential_id;
-  caller.acted_by_id = call.principal.acting_id;
-  return caller;
-}
-
 absl::StatusOr<data::Event> ChangeEvent(const Context& context, const rpc::Call& call, const Uuid& id,
                                         const Decide& decide) {
   return data::Transact(context.pool, call.deadline, [&](data::Transaction& tx) -> absl::StatusOr<data::Event> {

@@ -12,9 +12,6 @@ namespace parley::event {
 // A rule, given the event as it stands and the database's time. Runs again where the transaction does.
 using Decide = std::function<absl::StatusOr<Outcome>(const data::Event&, absl::Time)>;
 
-// The caller, as the rules see him.
-Caller CallerOf(const rpc::Call& call);
-
 // The event as it stands after the call. Errors: those of CheckEventAccess, of `decide` and of data::Transact.
 absl::StatusOr<data::Event> ChangeEvent(const Context& context, const rpc::Call& call, const Uuid& id,
                                         const Decide& decide);

@@ -75,7 +75,7 @@ absl::Status CreateBatch(data::Transaction& tx, const Limits& limits, const std:
     std::vector<data::Party> with_ids;
     for (const Address& address : parties[i]) with_ids.push_back({named.at(address.Key()).id, address});
     Outcome outcome = Create(creations[i].command, std::move(with_ids), creators.at(call.principal.user_id),
-                             CallerOf(call), Uuid::TimeOrdered(), tx.now());
+                             EffectorOf(call.principal), Uuid::TimeOrdered(), tx.now());
     results[i] = outcome.event;
     events.push_back(std::move(outcome.event));
     entries.push_back(std::move(outcome.entry));

@@ -41,9 +41,9 @@ absl::Status ReadBatch(data::Transaction& tx, std::vector<Reading>& readings) {
     const data::Event* event = found == events.end() ? nullptr : &found->second;
     reading.status = CheckEventAccess(call, reading.id, event);
     if (!reading.status.ok()) continue;
-    reading.confirms = ViewConfirms(*event, CallerOf(call));
+    reading.confirms = ViewConfirms(*event, EffectorOf(call.principal));
     if (reading.confirms) continue;
-    Outcome outcome = View(*event, CallerOf(call), tx.now());
+    Outcome outcome = View(*event, EffectorOf(call.principal), tx.now());
     found->second = outcome.event;  // the next of this batch takes the next sequence
     reading.event = std::move(outcome.event);
     entries.push_back(std::move(outcome.entry));
@@ -53,7 +53,7 @@ absl::Status ReadBatch(data::Transaction& tx, std::vector<Reading>& readings) {
 
 absl::Status ReadAndConfirm(const Context& context, const rpc::Call& call, Reading& reading) {
   auto view = [&call](const data::Event& event, absl::Time now) {
-    return absl::StatusOr<Outcome>(View(event, CallerOf(call), now));
+    return absl::StatusOr<Outcome>(View(event, EffectorOf(call.principal), now));
   };
   PARLEY_ASSIGN_OR_RETURN(reading.event, ChangeEvent(context, call, reading.id, view));
   return absl::OkStatus();

@@ -7,22 +7,6 @@
 namespace parley::event {
 namespace {
 
-// What every entry says, of the event as it stands after the call.
-data::LogEntry EntryOf(const data::Event& event, data::LogEntry::Occurrence occurrence, const Caller& caller,
-                       absl::Time now) {
-  data::LogEntry entry;
-  entry.event_id = event.id;
-  entry.sequence = event.last_sequence;
-  entry.create_time = now;
-  entry.occurrence = occurrence;
-  entry.effector_id = caller.user_id;
-  entry.revision = event.revision;
-  entry.slots = event.slots;
-  if (caller.email_token_id) entry.data.set_email_token_id(caller.email_token_id->ToBytes());
-  if (caller.acted_by_id) entry.data.set_acted_by_id(caller.acted_by_id->ToBytes());
-  return entry;
-}
-
 void AddStateAfter(const data::Event& event, data::LogEntry& entry) {
   entry.data.set_state(event.state);
   for (const Uuid& id : event.confirmed_ids) entry.data.add_confirmed_ids(id.ToBytes());
@@ -85,7 +69,7 @@ absl::StatusOr<std::vector<Address>> PartiesToBe(const CreateCommand& command, c
 }
 
 Outcome Create(const CreateCommand& command, std::vector<data::Party> parties, const data::User& creator,
-               const Caller& caller, const Uuid& id, absl::Time now) {
+               const data::Effector& caller, const Uuid& id, absl::Time now) {
   data::Event event;
   event.id = id;
   event.title = command.title;
@@ -114,7 +98,7 @@ Outcome Create(const CreateCommand& command, std::vector<data::Party> parties, c
   return {std::move(event), std::move(entry)};
 }
 
-absl::StatusOr<Outcome> Update(const data::Event& before, const UpdateCommand& command, const Caller& caller,
+absl::StatusOr<Outcome> Update(const data::Event& before, const UpdateCommand& command, const data::Effector& caller,
                                absl::Time now) {
   PARLEY_RETURN_IF_ERROR(CheckOpen(before));
   PARLEY_RETURN_IF_ERROR(CheckEtag(before, command.etag));
@@ -151,7 +135,7 @@ absl::StatusOr<Outcome> Update(const data::Event& before, const UpdateCommand& c
   return Outcome{std::move(event), std::move(entry)};
 }
 
-absl::StatusOr<Outcome> Confirm(const data::Event& event, const std::string& etag, const Caller& caller,
+absl::StatusOr<Outcome> Confirm(const data::Event& event, const std::string& etag, const data::Effector& caller,
                                 absl::Time now) {
   if (event.FindParty(caller.user_id) == nullptr) return Forbidden("only a party can confirm the slots");
   UpdateCommand command;
@@ -160,7 +144,7 @@ absl::StatusOr<Outcome> Confirm(const data::Event& event, const std::string& eta
   return Update(event, command, caller, now);
 }
 
-absl::StatusOr<Outcome> Delete(const data::Event& before, const std::string& etag, const Caller& caller,
+absl::StatusOr<Outcome> Delete(const data::Event& before, const std::string& etag, const data::Effector& caller,
                                absl::Time now) {
   PARLEY_RETURN_IF_ERROR(CheckEtag(before, etag));
   data::Event event = before;
@@ -173,12 +157,12 @@ absl::StatusOr<Outcome> Delete(const data::Event& before, const std::string& eta
   return Outcome{std::move(event), std::move(entry)};
 }
 
-bool ViewConfirms(const data::Event& event, const Caller& caller) {
+bool ViewConfirms(const data::Event& event, const data::Effector& caller) {
   return event.confirmed_by == v1::AgreementPolicy::VIEW && event.state == v1::Event::OPEN && !event.slots.empty() &&
          event.FindParty(caller.user_id) != nullptr;
 }
 
-Outcome View(const data::Event& before, const Caller& caller, absl::Time now) {
+Outcome View(const data::Event& before, const data::Effector& caller, absl::Time now) {
   data::Event event = before;
   ++event.last_sequence;
   const bool affirms = ViewConfirms(before, caller);

@@ -15,14 +15,6 @@
 
 namespace parley::event {
 
-// Who calls, as far as the rules care.
-struct Caller {
-  Uuid user_id;
-  bool staff = false;
-  std::optional<Uuid> email_token_id;  // by which a guest calls
-  std::optional<Uuid> acted_by_id;     // the staff user who acts for user_id
-};
-
 // Slots as a request gave them.
 struct GivenSlots {
   std::vector<Slot> slots;         // a set
@@ -58,16 +50,17 @@ absl::StatusOr<std::vector<Address>> PartiesToBe(const CreateCommand& command, c
 // `parties` are those of PartiesToBe, with their ids. Creating affirms for a creator who is a party, and closes
 // nothing.
 Outcome Create(const CreateCommand& command, std::vector<data::Party> parties, const data::User& creator,
-               const Caller& caller, const Uuid& id, absl::Time now);
+               const data::Effector& caller, const Uuid& id, absl::Time now);
 
-absl::StatusOr<Outcome> Update(const data::Event& event, const UpdateCommand& command, const Caller& caller,
+absl::StatusOr<Outcome> Update(const data::Event& event, const UpdateCommand& command, const data::Effector& caller,
                                absl::Time now);
-absl::StatusOr<Outcome> Confirm(const data::Event& event, const std::string& etag, const Caller& caller,
+absl::StatusOr<Outcome> Confirm(const data::Event& event, const std::string& etag, const data::Effector& caller,
                                 absl::Time now);
-absl::StatusOr<Outcome> Delete(const data::Event& event, const std::string& etag, const Caller& caller, absl::Time now);
+absl::StatusOr<Outcome> Delete(const data::Event& event, const std::string& etag, const data::Effector& caller,
+                               absl::Time now);
 
 // Whether a view by this caller would confirm the slots (A2).
-bool ViewConfirms(const data::Event& event, const Caller& caller);
-Outcome View(const data::Event& event, const Caller& caller, absl::Time now);
+bool ViewConfirms(const data::Event& event, const data::Effector& caller);
+Outcome View(const data::Event& event, const data::Effector& caller, absl::Time now);
 
 }  // namespace parley::event

@@ -11,7 +11,7 @@ absl::Status UpdateEvent(const Context& context, const rpc::Call& call, const v1
   PARLEY_RETURN_IF_ERROR(CheckUser(call));
   PARLEY_ASSIGN_OR_RETURN(const ParsedUpdate parsed, ParseUpdate(request, context.limits));
   auto update = [&](const data::Event& event, absl::Time now) {
-    return Update(event, parsed.command, CallerOf(call), now);
+    return Update(event, parsed.command, EffectorOf(call.principal), now);
   };
   PARLEY_ASSIGN_OR_RETURN(const data::Event event, ChangeEvent(context, call, parsed.id, update));
   ToProto(event, response);
@@ -23,7 +23,7 @@ absl::Status ConfirmEvent(const Context& context, const rpc::Call& call, const v
   PARLEY_RETURN_IF_ERROR(CheckUser(call));
   PARLEY_ASSIGN_OR_RETURN(const Uuid id, ParseNameAndEtag(request.name(), request.etag()));
   auto confirm = [&](const data::Event& event, absl::Time now) {
-    return Confirm(event, request.etag(), CallerOf(call), now);
+    return Confirm(event, request.etag(), EffectorOf(call.principal), now);
   };
   PARLEY_ASSIGN_OR_RETURN(const data::Event event, ChangeEvent(context, call, id, confirm));
   ToProto(event, response);
@@ -36,7 +36,7 @@ absl::Status DeleteEvent(const Context& context, const rpc::Call& call, const v1
   PARLEY_ASSIGN_OR_RETURN(const Uuid id, ParseNameAndEtag(request.name(), request.etag()));
   if (!call.principal.staff) return Hidden(kEventType, request.name());
   auto remove = [&](const data::Event& event, absl::Time now) {
-    return Delete(event, request.etag(), CallerOf(call), now);
+    return Delete(event, request.etag(), EffectorOf(call.principal), now);
   };
   return ChangeEvent(context, call, id, remove).status();
 }

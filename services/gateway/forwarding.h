@@ -8,7 +8,7 @@
 #include "absl/time/time.h"
 #include "common/rpc/principal.h"
 #include "services/gateway/authenticator.h"
-#include "services/gateway/limiter.h"
+#include "common/rpc/limiter.h"
 #include "services/gateway/upstreams.h"
 
 namespace parley::gateway {
@@ -16,7 +16,7 @@ namespace parley::gateway {
 class Forwarding final : public grpc::CallbackGenericService {
  public:
   // `default_deadline` is that of unary calls that bring none; streams may do without. All must outlive the server.
-  Forwarding(const Upstreams& upstreams, const rpc::Signer& signer, Authenticator& authenticator, Limiter& limiter,
+  Forwarding(const Upstreams& upstreams, const rpc::Signer& signer, Authenticator& authenticator, rpc::Limiter& limiter,
              absl::Duration default_deadline)
       : upstreams_(upstreams),
         signer_(signer),
@@ -32,7 +32,7 @@ class Forwarding final : public grpc::CallbackGenericService {
   const Upstreams& upstreams_;
   const rpc::Signer& signer_;
   Authenticator& authenticator_;
-  Limiter& limiter_;
+  rpc::Limiter& limiter_;
   const absl::Duration default_deadline_;
 };
 

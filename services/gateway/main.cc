@@ -2,11 +2,11 @@
 
 #include "common/config/config.h"
 #include "common/rpc/channel.h"
+#include "common/rpc/limiter.h"
 #include "common/rpc/server.h"
 #include "services/gateway/authenticator.h"
 #include "services/gateway/credentials.h"
 #include "services/gateway/forwarding.h"
-#include "services/gateway/limiter.h"
 #include "services/gateway/routes.h"
 #include "services/gateway/upstreams.h"
 
@@ -41,7 +41,7 @@ int main(int argc, char** argv) {
   rpc::StartProcess("gateway", settings);
   gateway::Upstreams upstreams(*routes);
   gateway::Authenticator authenticator(gateway::CheckWith(rpc::MakeChannel(token_address), *signer));
-  gateway::Limiter limiter(calls_per_second, burst);
+  rpc::Limiter limiter(absl::Seconds(1) / calls_per_second, burst);
   gateway::Forwarding forwarding(upstreams, *signer, authenticator, limiter, settings.default_deadline);
   return rpc::Serve(settings, {.names = upstreams.services(),
                                .services = {},

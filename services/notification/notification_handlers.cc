@@ -130,18 +130,8 @@ absl::StatusOr<std::vector<Uuid>> SenderAndRecipients(const rpc::Principal& prin
 }
 
 // L1: one NOTIFY entry for each recipient.
-data::LogEntry EntryOf(const rpc::Principal& principal, const data::Event& event, const Notification& notification,
-                       int64_t sequence) {
-  data::LogEntry entry;
-  entry.event_id = event.id;
-  entry.sequence = sequence;
-  entry.create_time = notification.create_time;
-  entry.occurrence = event::v1::LogEntry::NOTIFY;
-  entry.effector_id = principal.user_id;
-  entry.revision = event.revision;
-  entry.slots = event.slots;
-  if (principal.guest()) entry.data.set_email_token_id(principal.credential_id.ToBytes());
-  if (principal.acting_id) entry.data.set_acted_by_id(principal.acting_id->ToBytes());
+data::LogEntry EntryOf(const data::Effector& effector, const data::Event& event, const Notification& notification) {
+  data::LogEntry entry = data::EntryOf(event, event::v1::LogEntry::NOTIFY, effector, notification.create_time);
   entry.data.set_recipient_id(notification.recipient_id.ToBytes());
   entry.data.set_sender_id(notification.sender_id.ToBytes());
   entry.data.set_notification_id(notification.id.ToBytes());
@@ -196,7 +186,7 @@ absl::Status NotificationHandlers::NotifyParties(const rpc::Call& call, const v1
   auto notify = [&](data::Transaction& tx) -> absl::StatusOr<std::vector<v1::Notification>> {
     PARLEY_ASSIGN_OR_RETURN(const auto locked, data::Events(tx).Lock({command.event_id}));
     PARLEY_RETURN_IF_ERROR(CheckEventAccess(call, command.event_id, locked.empty() ? nullptr : &locked.front()));
-    const data::Event& event = locked.front();
+    data::Event event = locked.front();
     PARLEY_RETURN_IF_ERROR(CheckSender(call.principal, event, command.sender));
     PARLEY_RETURN_IF_ERROR(CheckBasedOn(command, event));
     PARLEY_ASSIGN_OR_RETURN(const auto users, SenderAndRecipients(call.principal, event, command));
@@ -210,7 +200,8 @@ absl::Status NotificationHandlers::NotifyParties(const rpc::Call& call, const v1
       notification.recipient_id = users[i];
       notification.sender_id = users.front();
       notification.create_time = tx.now();
-      entries.push_back(EntryOf(call.principal, event, notification, event.last_sequence + static_cast<int64_t>(i)));
+      ++event.last_sequence;
+      entries.push_back(EntryOf(EffectorOf(call.principal), event, notification));
     }
     PARLEY_RETURN_IF_ERROR(Notifications(tx).Insert(notifications));
     PARLEY_RETURN_IF_ERROR(data::LogEntries(tx).Append(entries));

@@ -41,8 +41,8 @@ data::Event EventOf(int parties, std::vector<Slot> slots) {
   return event;
 }
 
-Caller Party(uint8_t number) { return {User(number), false, std::nullopt, std::nullopt}; }
-Caller Staff() { return {User(100), true, std::nullopt, std::nullopt}; }
+data::Effector Party(uint8_t number) { return {User(number), std::nullopt, std::nullopt}; }
+data::Effector Staff() { return {User(100), std::nullopt, std::nullopt}; }
 
 GivenSlots Given(std::vector<Slot> slots) {
   std::sort(slots.begin(), slots.end());
@@ -231,7 +231,7 @@ TEST(RulesTest, A2_AViewConfirmsOnlyUnderThatPolicy) {
 }
 
 TEST(RulesTest, L2_AnEntrySaysWhoAndByWhat) {
-  Caller caller = Party(2);
+  data::Effector caller = Party(2);
   caller.email_token_id = User(50);
   caller.acted_by_id = User(51);
   const Outcome outcome = View(EventOf(2, {A, B}), caller, kLater);

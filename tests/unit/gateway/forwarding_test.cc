@@ -239,7 +239,7 @@ class ForwardingTest : public testing::Test {
         absl::StrCat("parley.event.=", address, ",grpc.reflection.=", address, ",parley.notification.=127.0.0.1:1"));
     upstreams_ = std::make_unique<Upstreams>(*routes);
     authenticator_ = std::make_unique<Authenticator>(CheckWith(rpc::MakeChannel(address), signer_));
-    limiter_ = std::make_unique<Limiter>(1, burst, [] { return absl::UnixEpoch(); });
+    limiter_ = std::make_unique<rpc::Limiter>(absl::Seconds(1), burst, [] { return absl::UnixEpoch(); });
     forwarding_ = std::make_unique<Forwarding>(*upstreams_, signer_, *authenticator_, *limiter_, absl::Seconds(1000));
     int port = 0;
     gateway_ = Start(*forwarding_, nullptr, port);
@@ -263,7 +263,7 @@ class ForwardingTest : public testing::Test {
   std::unique_ptr<grpc::Server> upstream_;
   std::unique_ptr<Upstreams> upstreams_;
   std::unique_ptr<Authenticator> authenticator_;
-  std::unique_ptr<Limiter> limiter_;
+  std::unique_ptr<rpc::Limiter> limiter_;
   std::unique_ptr<Forwarding> forwarding_;
   std::unique_ptr<grpc::Server> gateway_;
   std::shared_ptr<grpc::Channel> channel_;

@@ -1,9 +1,9 @@
-#include "services/gateway/limiter.h"
+#include "common/rpc/limiter.h"
 
 #include "google/rpc/error_details.pb.h"
 #include "tests/support/status_matchers.h"
 
-namespace parley::gateway {
+namespace parley::rpc {
 namespace {
 
 using test::Fails;
@@ -24,7 +24,7 @@ absl::Duration RetryAfter(const absl::Status& status) {
 }
 
 TEST_F(LimiterTest, LetsABurstThroughAndThenTheRate) {
-  Limiter limiter(10, 3, clock_);
+  Limiter limiter(absl::Milliseconds(100), 3, clock_);
   for (int i = 0; i < 3; ++i) EXPECT_THAT(limiter.Take("a"), Succeeds());
   EXPECT_THAT(limiter.Take("a"), kLimited);
   for (int i = 0; i < 5; ++i) {
@@ -35,7 +35,7 @@ TEST_F(LimiterTest, LetsABurstThroughAndThenTheRate) {
 }
 
 TEST_F(LimiterTest, TellsWhenToComeAgain) {
-  Limiter limiter(10, 1, clock_);
+  Limiter limiter(absl::Milliseconds(100), 1, clock_);
   EXPECT_THAT(limiter.Take("a"), Succeeds());
   now_ += absl::Milliseconds(30);
   const absl::Status limited = limiter.Take("a");
@@ -46,7 +46,7 @@ TEST_F(LimiterTest, TellsWhenToComeAgain) {
 }
 
 TEST_F(LimiterTest, RefusedCallsCostNothing) {
-  Limiter limiter(10, 1, clock_);
+  Limiter limiter(absl::Milliseconds(100), 1, clock_);
   EXPECT_THAT(limiter.Take("a"), Succeeds());
   for (int i = 0; i < 100; ++i) EXPECT_THAT(limiter.Take("a"), kLimited);
   now_ += absl::Milliseconds(100);
@@ -54,14 +54,14 @@ TEST_F(LimiterTest, RefusedCallsCostNothing) {
 }
 
 TEST_F(LimiterTest, CallersDoNotMeet) {
-  Limiter limiter(1, 1, clock_);
+  Limiter limiter(absl::Seconds(1), 1, clock_);
   EXPECT_THAT(limiter.Take("a"), Succeeds());
   EXPECT_THAT(limiter.Take("b"), Succeeds());
   EXPECT_THAT(limiter.Take("a"), kLimited);
 }
 
 TEST_F(LimiterTest, ABucketIsNeverMoreThanFull) {
-  Limiter limiter(10, 2, clock_);
+  Limiter limiter(absl::Milliseconds(100), 2, clock_);
   EXPECT_THAT(limiter.Take("a"), Succeeds());
   now_ += absl::Hours(1);
   EXPECT_THAT(limiter.Take("a"), Succeeds());
@@ -70,7 +70,7 @@ TEST_F(LimiterTest, ABucketIsNeverMoreThanFull) {
 }
 
 TEST_F(LimiterTest, AClockThatIsSetBackShutsNobodyOut) {
-  Limiter limiter(10, 2, clock_);
+  Limiter limiter(absl::Milliseconds(100), 2, clock_);
   EXPECT_THAT(limiter.Take("a"), Succeeds());
   now_ -= absl::Hours(1);
   EXPECT_THAT(limiter.Take("a"), kLimited);
@@ -79,7 +79,7 @@ TEST_F(LimiterTest, AClockThatIsSetBackShutsNobodyOut) {
 }
 
 TEST_F(LimiterTest, ForgetsWhoCalledLongestAgo) {
-  Limiter limiter(1, 1, clock_, 2);
+  Limiter limiter(absl::Seconds(1), 1, clock_, 2);
   EXPECT_THAT(limiter.Take("a"), Succeeds());
   EXPECT_THAT(limiter.Take("b"), Succeeds());
   EXPECT_THAT(limiter.Take("a"), kLimited);
@@ -89,4 +89,4 @@ TEST_F(LimiterTest, ForgetsWhoCalledLongestAgo) {
 }
 
 }  // namespace
-}  // namespace parley::gateway
+}  // namespace parley::rpc

@@ -1,5 +1,5 @@
-// How often each caller may call: a token bucket for each. Kept in this process's memory alone, and bounded: a caller
-// that has been forgotten begins again with a full bucket. Thread-safe.
+// How often each caller may do something: a token bucket for each. Kept in this process's memory alone, and bounded: a
+// caller that has been forgotten begins again with a full bucket. Thread-safe.
 #pragma once
 
 #include <functional>
@@ -14,15 +14,18 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 
-namespace parley::gateway {
+namespace parley::rpc {
 
 class Limiter {
  public:
-  // At once a caller may make `burst` calls, in the long run `calls_per_second`. At most `max_callers` are remembered.
-  Limiter(int calls_per_second, int burst, std::function<absl::Time()> clock = absl::Now, size_t max_callers = 65536);
+  // At once a caller may make `burst` calls, in the long run one each `interval`. At most `max_callers` are remembered.
+  Limiter(absl::Duration interval, int burst, std::function<absl::Time()> clock = absl::Now,
+          size_t max_callers = 65536);
 
   // OK, or RESOURCE_EXHAUSTED (RATE_LIMITED) with the time after which the next call would be let through.
   absl::Status Take(std::string_view caller);
+  // What Take would say; takes nothing.
+  absl::Status Check(std::string_view caller);
 
  private:
   struct Bucket {
@@ -30,6 +33,9 @@ class Limiter {
     // A bucket fills by one each `interval_`: when it will be full tells how much is missing.
     absl::Time full_time;
   };
+
+  // How long until the caller's next call is let through; zero or less where it is now.
+  absl::Duration Wait(const Bucket& bucket, absl::Time now) const;
 
   const absl::Duration interval_;
   const absl::Duration whole_;  // how long an empty bucket takes to be full
@@ -40,4 +46,4 @@ class Limiter {
   absl::flat_hash_map<std::string, std::list<Bucket>::iterator> by_caller_ ABSL_GUARDED_BY(mutex_);
 };
 
-}  // namespace parley::gateway
+}  // namespace parley::rpc
