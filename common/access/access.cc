@@ -5,10 +5,11 @@
 namespace parley {
 namespace {
 
-bool MaySee(const rpc::Principal& principal, const Uuid& id, const data::Event* event) {
+bool MaySee(const rpc::Call& call, const Uuid& id, const data::Event* event) {
+  const rpc::Principal& principal = call.principal;
   // An e-mail token opens its one event alone, whoever its user is.
   if (principal.guest() && principal.event_id != id) return false;
-  if (principal.staff && !principal.guest()) return true;
+  if (IsStaff(call)) return true;
   return event != nullptr && event->FindParty(principal.user_id) != nullptr;
 }
 
@@ -32,9 +33,11 @@ absl::Status CheckMember(const rpc::Call& call) {
   return absl::OkStatus();
 }
 
+bool IsStaff(const rpc::Call& call) { return call.principal.staff && !call.principal.guest(); }
+
 absl::Status CheckLogAccess(const rpc::Call& call, const Uuid& id, const data::Event* event) {
   const std::string name = "events/" + id.ToString();
-  if (!MaySee(call.principal, id, event)) return Hidden(kEventType, name);
+  if (!MaySee(call, id, event)) return Hidden(kEventType, name);
   const bool gone = event == nullptr || (event->delete_time && call.principal.guest());
   return gone ? NotFound(kEventType, name) : absl::OkStatus();
 }

@@ -15,6 +15,9 @@ absl::Status CheckUser(const rpc::Call& call);
 // As CheckUser, and not a guest: PERMISSION_DENIED.
 absl::Status CheckMember(const rpc::Call& call);
 
+// Whether the caller has the rights of staff, which no guest has, whoever its user is.
+bool IsStaff(const rpc::Call& call);
+
 // Whether the user may see and change the event `id`, which is null where it does not exist, or may see what is left of
 // it after its deletion. PERMISSION_DENIED to those who may not see it, exists or not; NOT_FOUND to staff where it does
 // not exist, to guests where it is deleted.

@@ -7,6 +7,8 @@
 namespace parley::data {
 namespace {
 
+constexpr int64_t kMaxScanned = 1000;
+
 // What kFind, kLock and the lists begin with. Users and parties are looked up for each event by itself, so that the
 // plan is the same at any size of the tables. The parties never change, so that reading them beside the locked row is
 // safe.
@@ -80,20 +82,94 @@ absl::StatusOr<std::vector<Event>> Events::Lock(absl::Span<const Uuid> ids) {
   return EventsOf(result);
 }
 
-constexpr Statement kListAll{"list_all_events", PARLEY_SELECT_EVENTS R"sql(
-  where e.delete_time is null and e.event_id < $1 order by e.event_id desc limit $2)sql"};
+// Lists look at no more than $3 events from the cursor ($1, $2) on, each by the index that has their order, and say of
+// each whether it is wanted. (Only a party's events in another order than that of their ids are sorted: all of them,
+// for each page.)
+#define PARLEY_SCAN(KEY, FROM, WHERE, ORDER)                                                    \
+  "select e.event_id, " KEY                                                                     \
+  ", "                                                                                          \
+  "       ($5::text is null or e.state = $5) "                                                  \
+  "       and ($6::uuid is null or exists (select from event_parties o "                        \
+  "                                        where o.event_id = e.event_id and o.user_id = $6)) " \
+  "       and ($7::timestamptz is null or exists (select from unnest(e.slots) slot "            \
+  "                                               where slot && tstzrange($7, $8))) "           \
+  "from " FROM " where e.delete_time is null and " WHERE " order by " ORDER " limit $3"
 
-constexpr Statement kListOfParty{"list_events_of_party", PARLEY_SELECT_EVENTS R"sql(
-  join event_parties own on own.event_id = e.event_id and own.user_id = $3
-  where e.delete_time is null and own.event_id < $1 order by own.event_id desc limit $2)sql"};
+#define PARLEY_ALL "events e"
+#define PARLEY_OF_PARTY "event_parties p join events e on e.event_id = p.event_id and p.user_id = $4"
+#define PARLEY_FIRST_SLOT "coalesce(lower(e.slots[1]), 'infinity')"
 
-absl::StatusOr<std::vector<Event>> Events::List(const std::optional<Uuid>& party, const std::optional<Uuid>& before,
-                                                int limit) {
+// By [order][descending][of a party].
+constexpr Statement kScan[3][2][2] = {
+    {{{"scan_events_up", PARLEY_SCAN("$1::timestamptz", PARLEY_ALL, "e.event_id > $2", "e.event_id")},
+      {"scan_party_events_up", PARLEY_SCAN("$1::timestamptz", PARLEY_OF_PARTY, "p.event_id > $2", "p.event_id")}},
+     {{"scan_events_down", PARLEY_SCAN("$1::timestamptz", PARLEY_ALL, "e.event_id < $2", "e.event_id desc")},
+      {"scan_party_events_down",
+       PARLEY_SCAN("$1::timestamptz", PARLEY_OF_PARTY, "p.event_id < $2", "p.event_id desc")}}},
+    {{{"scan_events_update_time_up",
+       PARLEY_SCAN("e.update_time", PARLEY_ALL, "(e.update_time, e.event_id) > ($1, $2)", "e.update_time, e.event_id")},
+      {"scan_party_events_update_time_up",
+       PARLEY_SCAN("e.update_time", PARLEY_OF_PARTY, "(e.update_time, e.event_id) > ($1, $2)",
+                   "e.update_time, e.event_id")}},
+     {{"scan_events_update_time_down",
+       PARLEY_SCAN("e.update_time", PARLEY_ALL, "(e.update_time, e.event_id) < ($1, $2)",
+                   "e.update_time desc, e.event_id desc")},
+      {"scan_party_events_update_time_down",
+       PARLEY_SCAN("e.update_time", PARLEY_OF_PARTY, "(e.update_time, e.event_id) < ($1, $2)",
+                   "e.update_time desc, e.event_id desc")}}},
+    {{{"scan_events_first_slot_up",
+       PARLEY_SCAN(PARLEY_FIRST_SLOT, PARLEY_ALL, "(" PARLEY_FIRST_SLOT ", e.event_id) > ($1, $2)",
+                   PARLEY_FIRST_SLOT ", e.event_id")},
+      {"scan_party_events_first_slot_up",
+       PARLEY_SCAN(PARLEY_FIRST_SLOT, PARLEY_OF_PARTY, "(" PARLEY_FIRST_SLOT ", e.event_id) > ($1, $2)",
+                   PARLEY_FIRST_SLOT ", e.event_id")}},
+     {{"scan_events_first_slot_down",
+       PARLEY_SCAN(PARLEY_FIRST_SLOT, PARLEY_ALL, "(" PARLEY_FIRST_SLOT ", e.event_id) < ($1, $2)",
+                   PARLEY_FIRST_SLOT " desc, e.event_id desc")},
+      {"scan_party_events_first_slot_down",
+       PARLEY_SCAN(PARLEY_FIRST_SLOT, PARLEY_OF_PARTY, "(" PARLEY_FIRST_SLOT ", e.event_id) < ($1, $2)",
+                   PARLEY_FIRST_SLOT " desc, e.event_id desc")}}},
+};
+
+absl::StatusOr<EventPage> Events::List(const EventQuery& query, const std::optional<EventCursor>& after, int limit) {
+  const bool selective = query.other_party || query.state || query.overlapping;
+  // One more than the page tells whether there is another.
+  const int64_t scanned = selective ? kMaxScanned : limit + 1;
+  const EventCursor begin =
+      query.descending ? EventCursor{absl::InfiniteFuture(), Uuid::Max()} : EventCursor{absl::InfinitePast(), Uuid()};
   Params params;
-  params.Add(before.value_or(Uuid::Max())).Add(int64_t{limit});
-  if (party) params.Add(*party);
-  PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(party ? kListOfParty : kListAll, params));
-  return EventsOf(result);
+  params.Add(after.value_or(begin).key).Add(after.value_or(begin).id).Add(scanned);
+  params.Add(query.party.value_or(Uuid{}));
+  query.state ? params.Add(event::v1::Event::State_Name(*query.state)) : params.AddNull();
+  query.other_party ? params.Add(*query.other_party) : params.AddNull();
+  query.overlapping ? params.Add(query.overlapping->first) : params.AddNull();
+  query.overlapping ? params.Add(query.overlapping->second) : params.AddNull();
+  const Statement& scan = kScan[static_cast<int>(query.order)][query.descending][query.party.has_value()];
+  PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(scan, params));
+
+  EventPage page;
+  std::vector<Uuid> ids;
+  bool more = result.size() == scanned;
+  for (int i = 0; i < result.size(); ++i) {
+    if (page.events.size() == static_cast<size_t>(limit)) {
+      more = true;
+      break;
+    }
+    const EventCursor cursor{result[i].GetTime(1), result[i].GetUuid(0)};
+    page.next = cursor;
+    if (!result[i].GetBool(2)) continue;
+    page.events.push_back({cursor, {}});
+    ids.push_back(cursor.id);
+  }
+  if (!more) page.next.reset();
+  if (ids.empty()) return page;
+  PARLEY_ASSIGN_OR_RETURN(auto events, Find(ids));
+  for (EventPage::Listed& listed : page.events) {
+    const auto found = std::ranges::lower_bound(events, listed.cursor.id, {}, &Event::id);
+    if (found == events.end() || found->id != listed.cursor.id) return Internal("an event is gone from its table");
+    listed.event = std::move(*found);
+  }
+  return page;
 }
 
 // An event's slots are a part of one array: PostgreSQL has no arrays of arrays of different lengths.

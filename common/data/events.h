@@ -51,6 +51,33 @@ struct Event {
   bool HasConfirmed(const Uuid& user_id) const;
 };
 
+// Which events a list shows, deleted ones never, and in which order.
+struct EventQuery {
+  enum class Order { kCreateTime, kUpdateTime, kFirstSlot };  // an event without slots counts as the latest
+
+  std::optional<Uuid> party;        // of this party
+  std::optional<Uuid> other_party;  // and of this one
+  std::optional<Event::State> state;
+  std::optional<std::pair<absl::Time, absl::Time>> overlapping;  // with a slot that does: [first, second)
+  Order order = Order::kCreateTime;
+  bool descending = true;
+};
+
+// A place in such a list.
+struct EventCursor {
+  absl::Time key;  // by which the list is ordered; nothing for kCreateTime, where the id says it
+  Uuid id;
+};
+
+struct EventPage {
+  struct Listed {
+    EventCursor cursor;
+    Event event;
+  };
+  std::vector<Listed> events;
+  std::optional<EventCursor> next;  // what was looked at last, where there is more to look at
+};
+
 // Within one transaction, which must outlive it.
 class Events {
  public:
@@ -60,9 +87,9 @@ class Events {
   absl::StatusOr<std::vector<Event>> Find(absl::Span<const Uuid> ids);
   // As Find, and locks their rows until the transaction ends, in the order of their ids.
   absl::StatusOr<std::vector<Event>> Lock(absl::Span<const Uuid> ids);
-  // Newest first: those that are not deleted and older than `before`; of `party` alone, where there is one.
-  absl::StatusOr<std::vector<Event>> List(const std::optional<Uuid>& party, const std::optional<Uuid>& before,
-                                          int limit);
+  // At most `limit` events from behind `after` on. However few the query lets through, no more than a thousand are
+  // looked at, so that every page costs the same: it may end early, even empty, with a `next`.
+  absl::StatusOr<EventPage> List(const EventQuery& query, const std::optional<EventCursor>& after, int limit);
   // New events, without successors, with `last_sequence` as it will be once their first entries are appended.
   absl::Status Insert(absl::Span<const Event> events);
   // Writes all that can change, but for last_sequence, which LogEntries::Append raises. The row must be locked.

@@ -3,6 +3,7 @@
 #include <libpq-fe.h>
 
 #include <cstdlib>
+#include <limits>
 
 #include "absl/strings/numbers.h"
 
@@ -49,7 +50,12 @@ class Reader {
 };
 
 int64_t MicrosOf(absl::Time time) { return absl::ToInt64Microseconds(time - kEpoch); }
-absl::Time TimeOf(int64_t micros) { return kEpoch + absl::Microseconds(micros); }
+// Its first and last value are -infinity and infinity.
+absl::Time TimeOf(int64_t micros) {
+  if (micros == std::numeric_limits<int64_t>::max()) return absl::InfiniteFuture();
+  if (micros == std::numeric_limits<int64_t>::min()) return absl::InfinitePast();
+  return kEpoch + absl::Microseconds(micros);
+}
 
 // array_send: dimensions, null flag, element type, then length and lower bound, then each element behind its size.
 template <class Values, class Encode>

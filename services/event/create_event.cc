@@ -1,4 +1,5 @@
 #include <map>
+#include <set>
 
 #include "absl/random/random.h"
 #include "common/access/access.h"
@@ -12,19 +13,18 @@ namespace {
 
 struct Creation {
   CreateItem* item;
-  CreateCommand command;
+  ParsedCreate parsed;
 };
 
-absl::StatusOr<CreateCommand> Check(const CreateItem& item, const Limits& limits) {
+absl::StatusOr<ParsedCreate> Check(const CreateItem& item, const Limits& limits) {
   PARLEY_RETURN_IF_ERROR(CheckUser(item.call));
-  PARLEY_ASSIGN_OR_RETURN(CreateCommand command, ParseCreate(item.request, limits));
-  PARLEY_RETURN_IF_ERROR(CheckMember(item.call));
-  if (!item.call.principal.active) return Forbidden("only registered users create events");
-  if (command.title.empty()) {
+  PARLEY_ASSIGN_OR_RETURN(ParsedCreate parsed, ParseCreate(item.call, item.request, limits));
+  PARLEY_RETURN_IF_ERROR(CheckMayCreate(item.call));
+  if (parsed.command.title.empty()) {
     absl::BitGen random;
-    command.title = NonsenseTitle(random);
+    parsed.command.title = NonsenseTitle(random);
   }
-  return command;
+  return parsed;
 }
 
 Uuid IdOf(const data::User& user) { return user.id; }
@@ -42,21 +42,34 @@ absl::StatusOr<std::map<Key, data::User>> UsersBy(absl::StatusOr<std::vector<dat
 // By creation: why it cannot be made, or the event that it made.
 using Results = std::vector<absl::StatusOr<data::Event>>;
 
-absl::Status CreateBatch(data::Transaction& tx, const Limits& limits, const std::vector<Creation>& creations,
+absl::Status CreateBatch(data::Transaction& tx, const Context& context, const std::vector<Creation>& creations,
                          Results& results) {
+  results.assign(creations.size(), absl::UnknownError("not decided yet"));
+  std::vector<std::optional<rpc::RequestId>> request_ids;
+  std::set<data::RequestKey> keys;
+  for (const Creation& each : creations) {
+    const auto& request_id = request_ids.emplace_back(each.parsed.request_id);
+    // One by one they find each other's.
+    if (request_id && !keys.insert(request_id->key).second) return absl::AbortedError("a call is in the batch twice");
+  }
+  PARLEY_ASSIGN_OR_RETURN(const auto answered, rpc::FindAnswered(tx, context.signer, request_ids));
+
   data::Users users(tx);
   std::vector<Uuid> creator_ids;
   for (const Creation& each : creations) creator_ids.push_back(each.item->call.principal.user_id);
   PARLEY_ASSIGN_OR_RETURN(auto creators, UsersBy<Uuid>(users.FindByIds(creator_ids), &IdOf));
 
   // What will fail must make no users, so parties are looked up only of what will succeed.
-  results.assign(creations.size(), absl::UnknownError("not decided yet"));
   std::vector<std::vector<Address>> parties(creations.size());
   std::vector<Address> addresses;
   for (size_t i = 0; i < creations.size(); ++i) {
+    if (!answered[i].ok() || *answered[i]) {
+      results[i] = answered[i].ok() ? AnswerAgain(tx, **answered[i]) : answered[i].status();
+      continue;
+    }
     const auto creator = creators.find(creations[i].item->call.principal.user_id);
     if (creator == creators.end()) return Internal("the calling user does not exist");
-    auto to_be = PartiesToBe(creations[i].command, creator->second, limits.max_parties, tx.now());
+    auto to_be = PartiesToBe(creations[i].parsed.command, creator->second, context.limits.max_parties, tx.now());
     if (!to_be.ok()) {
       results[i] = to_be.status();
       continue;
@@ -69,19 +82,24 @@ absl::Status CreateBatch(data::Transaction& tx, const Limits& limits, const std:
 
   std::vector<data::Event> events;
   std::vector<data::LogEntry> entries;
+  std::vector<data::RequestRecord> records;
   for (size_t i = 0; i < creations.size(); ++i) {
     if (parties[i].empty()) continue;
     const rpc::Call& call = creations[i].item->call;
     std::vector<data::Party> with_ids;
     for (const Address& address : parties[i]) with_ids.push_back({named.at(address.Key()).id, address});
-    Outcome outcome = Create(creations[i].command, std::move(with_ids), creators.at(call.principal.user_id),
+    Outcome outcome = Create(creations[i].parsed.command, std::move(with_ids), creators.at(call.principal.user_id),
                              EffectorOf(call.principal), Uuid::TimeOrdered(), tx.now());
     results[i] = outcome.event;
+    if (request_ids[i]) {
+      records.push_back(rpc::RecordOf(context.signer, *request_ids[i], {{outcome.event.id}, outcome.entry.sequence}));
+    }
     events.push_back(std::move(outcome.event));
     entries.push_back(std::move(outcome.entry));
   }
   PARLEY_RETURN_IF_ERROR(data::Events(tx).Insert(events));
-  return data::LogEntries(tx).Append(entries);
+  PARLEY_RETURN_IF_ERROR(data::LogEntries(tx).Append(entries));
+  return records.empty() ? absl::OkStatus() : data::RequestRecords(tx).Insert(records);
 }
 
 }  // namespace
@@ -89,15 +107,15 @@ absl::Status CreateBatch(data::Transaction& tx, const Limits& limits, const std:
 absl::Status CreateEvents(const Context& context, absl::Span<CreateItem* const> items) {
   std::vector<Creation> creations;
   for (CreateItem* item : items) {
-    auto command = Check(*item, context.limits);
-    item->status = command.status();
-    if (command.ok()) creations.push_back({item, *std::move(command)});
+    auto parsed = Check(*item, context.limits);
+    item->status = parsed.status();
+    if (parsed.ok()) creations.push_back({item, *std::move(parsed)});
   }
   if (creations.empty()) return absl::OkStatus();
 
   Results results;
   PARLEY_RETURN_IF_ERROR(data::Transact(context.pool, BatchDeadline(items), [&](data::Transaction& tx) {
-    return CreateBatch(tx, context.limits, creations, results);
+    return CreateBatch(tx, context, creations, results);
   }));
   for (size_t i = 0; i < creations.size(); ++i) {
     CreateItem& item = *creations[i].item;

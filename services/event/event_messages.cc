@@ -24,6 +24,8 @@ void ToProto(const data::Event& event, v1::Event& proto) {
   parley::ToProto(event.create_time, proto.mutable_create_time());
   parley::ToProto(event.update_time, proto.mutable_update_time());
   proto.set_etag(event.etag());
+  if (event.predecessor_id) proto.set_predecessor("events/" + event.predecessor_id->ToString());
+  if (event.successor_id) proto.set_successor("events/" + event.successor_id->ToString());
 }
 
 std::vector<Uuid> UsersOf(const data::LogEntry& entry) {
@@ -82,6 +84,8 @@ void ToProto(const data::LogEntry& entry, const std::map<Uuid, std::string>& add
   shown.set_recipient(address_of(data.recipient_id()));
   shown.set_sender(address_of(data.sender_id()));
   shown.set_notification(child_of_event("notifications", data.notification_id()));
+  if (const auto id = Uuid::FromBytes(data.predecessor_id())) shown.set_predecessor("events/" + id->ToString());
+  if (const auto id = Uuid::FromBytes(data.successor_id())) shown.set_successor("events/" + id->ToString());
 }
 
 }  // namespace parley::event

@@ -35,6 +35,8 @@ EventServer::EventServer(const Context& context, rpc::CallQueue& queue)
                     [](const auto& request) { return std::string_view(request.event().name()); }),
       confirm_event_(queue, MethodName("ConfirmEvent"), Bind(context, event::ConfirmEvent),
                      [](const auto& request) { return std::string_view(request.name()); }),
+      reopen_event_(queue, MethodName("ReopenEvent"), Bind(context, event::ReopenEvent),
+                    [](const auto& request) { return std::string_view(request.name()); }),
       delete_event_(queue, MethodName("DeleteEvent"), Bind(context, event::DeleteEvent),
                     [](const auto& request) { return std::string_view(request.name()); }),
       list_log_entries_(queue, MethodName("ListLogEntries"), Bind(context, event::ListLogEntries),
@@ -64,6 +66,11 @@ grpc::ServerUnaryReactor* EventServer::UpdateEvent(grpc::CallbackServerContext* 
 grpc::ServerUnaryReactor* EventServer::ConfirmEvent(grpc::CallbackServerContext* context,
                                                     const v1::ConfirmEventRequest* request, v1::Event* response) {
   return confirm_event_.Start(context, request, response);
+}
+
+grpc::ServerUnaryReactor* EventServer::ReopenEvent(grpc::CallbackServerContext* context,
+                                                   const v1::ReopenEventRequest* request, v1::Event* response) {
+  return reopen_event_.Start(context, request, response);
 }
 
 grpc::ServerUnaryReactor* EventServer::DeleteEvent(grpc::CallbackServerContext* context,

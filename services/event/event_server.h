@@ -3,6 +3,7 @@
 
 #include "common/data/transaction.h"
 #include "common/rpc/call.h"
+#include "common/rpc/limiter.h"
 #include "parley/event/v1/event_service.grpc.pb.h"
 #include "services/event/requests.h"
 
@@ -11,7 +12,8 @@ namespace parley::event {
 // What every handler needs. Outlives all calls. Thread-safe.
 struct Context {
   data::Pool& pool;
-  const rpc::Signer& signer;  // of page tokens
+  const rpc::Signer& signer;  // of page tokens and remembered requests
+  rpc::Limiter& views;        // GetEvent, by caller and event (N8)
   const Limits limits;
 };
 
@@ -34,6 +36,8 @@ absl::Status UpdateEvent(const Context& context, const rpc::Call& call, const v1
                          v1::Event& response);
 absl::Status ConfirmEvent(const Context& context, const rpc::Call& call, const v1::ConfirmEventRequest& request,
                           v1::Event& response);
+absl::Status ReopenEvent(const Context& context, const rpc::Call& call, const v1::ReopenEventRequest& request,
+                         v1::Event& response);
 absl::Status DeleteEvent(const Context& context, const rpc::Call& call, const v1::DeleteEventRequest& request,
                          google::protobuf::Empty& response);
 absl::Status ListLogEntries(const Context& context, const rpc::Call& call, const v1::ListLogEntriesRequest& request,
@@ -54,6 +58,8 @@ class EventServer final : public v1::EventService::CallbackService {
                                         v1::Event* response) override;
   grpc::ServerUnaryReactor* ConfirmEvent(grpc::CallbackServerContext* context, const v1::ConfirmEventRequest* request,
                                          v1::Event* response) override;
+  grpc::ServerUnaryReactor* ReopenEvent(grpc::CallbackServerContext* context, const v1::ReopenEventRequest* request,
+                                        v1::Event* response) override;
   grpc::ServerUnaryReactor* DeleteEvent(grpc::CallbackServerContext* context, const v1::DeleteEventRequest* request,
                                         google::protobuf::Empty* response) override;
   grpc::ServerUnaryReactor* ListLogEntries(grpc::CallbackServerContext* context,
@@ -66,6 +72,7 @@ class EventServer final : public v1::EventService::CallbackService {
   rpc::Method<v1::ListEventsRequest, v1::ListEventsResponse> list_events_;
   rpc::Method<v1::UpdateEventRequest, v1::Event> update_event_;
   rpc::Method<v1::ConfirmEventRequest, v1::Event> confirm_event_;
+  rpc::Method<v1::ReopenEventRequest, v1::Event> reopen_event_;
   rpc::Method<v1::DeleteEventRequest, google::protobuf::Empty> delete_event_;
   rpc::Method<v1::ListLogEntriesRequest, v1::ListLogEntriesResponse> list_log_entries_;
 };

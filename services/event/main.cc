@@ -14,6 +14,7 @@ int main(int argc, char** argv) {
   // Few, so that what waits is run together.
   int workers = 2;
   int queue_capacity = 1024;
+  int views_per_minute = 60;
   event::Limits limits;
   Config config("parley-event", "Events and their log: what is being negotiated, and what happened?");
   settings.AddTo(config);
@@ -23,6 +24,8 @@ int main(int argc, char** argv) {
   config.Add("queue-capacity", queue_capacity, "Calls that may wait; more are refused at once.", 1, 1000000);
   config.Add("max-parties", limits.max_parties, "The most parties of an event.", 1, 1000);
   config.Add("max-slots", limits.max_slots, "The most slots of an event.", 1, 1000);
+  config.Add("views-per-minute", views_per_minute, "How often a caller may get one event, in each process.", 1,
+             1000000);
   if (auto exit_code = config.Parse(argc, argv)) return *exit_code;
   const auto signer = rpc::Signer::Make(secrets);
   if (!signer.ok()) {
@@ -35,7 +38,8 @@ int main(int argc, char** argv) {
   data::Pool pool(database_url, workers + 1);
   data::Workers threads(workers, queue_capacity);
   rpc::CallQueue queue{*signer, threads, settings.default_deadline};
-  const event::Context context{pool, *signer, limits};
+  rpc::Limiter views(absl::Minutes(1) / views_per_minute, views_per_minute);
+  const event::Context context{pool, *signer, views, limits};
   event::EventServer server(context, queue);
   return rpc::Serve(settings, {.names = {std::string(event::v1::EventService::service_full_name())},
                                .services = {&server},

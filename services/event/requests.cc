@@ -18,16 +18,18 @@ namespace {
 constexpr char kNameViolation[] = "must be events/{event} with the event's id";
 constexpr size_t kMaxTimeZoneBytes = 64;
 
-GivenSlots ParseGivenSlots(const v1::Event& event, const Limits& limits, FieldViolations& fields) {
-  GivenSlots given{ParseSlots(event.slots(), "event.slots", limits.max_slots, fields), {}};
+// Of the request's field `path`.
+GivenSlots ParseGivenSlots(const SlotProtos& slots, std::string_view path, const Limits& limits,
+                           FieldViolations& fields) {
+  GivenSlots given{ParseSlots(slots, path, limits.max_slots, fields), {}};
   given.paths.resize(given.slots.size());
-  for (int i = event.slots_size() - 1; i >= 0; --i) {
-    const auto start = FromProto(event.slots(i).start_time());
-    const auto duration = FromProto(event.slots(i).duration());
+  for (int i = slots.size() - 1; i >= 0; --i) {
+    const auto start = FromProto(slots[i].start_time());
+    const auto duration = FromProto(slots[i].duration());
     if (!start || !duration) continue;
     const auto found = std::ranges::find(given.slots, Slot{*start, *duration});
     if (found == given.slots.end()) break;  // too many: they were not looked at
-    given.paths[static_cast<size_t>(found - given.slots.begin())] = absl::StrCat("event.slots[", i, "]");
+    given.paths[static_cast<size_t>(found - given.slots.begin())] = absl::StrCat(std::string(path), "[", i, "]");
   }
   return given;
 }
@@ -59,18 +61,21 @@ void CheckEtag(std::string_view etag, std::string_view field, FieldViolations& f
   if (etag.empty()) fields.Add(field, "is required: the etag of the event as you saw it");
 }
 
-std::vector<Address> ParseParties(const v1::Event& event, const Limits& limits, FieldViolations& fields) {
+using PartyProtos = google::protobuf::RepeatedPtrField<v1::Party>;
+
+std::vector<Address> ParseParties(const PartyProtos& protos, const std::string& path, const Limits& limits,
+                                  FieldViolations& fields) {
   std::vector<Address> parties;
   // Far more are not looked at: that would be work for nothing.
-  if (event.parties_size() > 10 * limits.max_parties) {
-    fields.Add("event.parties", absl::StrCat("must be 1 to ", limits.max_parties, " different parties"));
+  if (protos.size() > 10 * limits.max_parties) {
+    fields.Add(path, absl::StrCat("must be 1 to ", limits.max_parties, " different parties"));
     return parties;
   }
   std::set<std::string> seen;
-  for (int i = 0; i < event.parties_size(); ++i) {
-    const auto address = ParseAddress(event.parties(i).address());
+  for (int i = 0; i < protos.size(); ++i) {
+    const auto address = ParseAddress(protos[i].address());
     if (!address.ok()) {
-      fields.Add(absl::StrCat("event.parties[", i, "].address"), std::string(address.status().message()));
+      fields.Add(absl::StrCat(path, "[", i, "].address"), std::string(address.status().message()));
     } else if (seen.insert(address->Key()).second) {
       parties.push_back(*address);
     }
@@ -78,17 +83,66 @@ std::vector<Address> ParseParties(const v1::Event& event, const Limits& limits, 
   return parties;
 }
 
+std::pair<absl::Time, absl::Time> ParseSpan(const v1::TimeSpan& span, FieldViolations& fields) {
+  auto parse = [&](const google::protobuf::Timestamp& proto, std::string_view field) {
+    const auto time = FromProto(proto);
+    if (!time) fields.Add(field, "must be a timestamp from year 1 to 9999");
+    return time.value_or(absl::InfinitePast());
+  };
+  absl::Time start = absl::InfinitePast();
+  absl::Time end = absl::InfiniteFuture();
+  if (span.has_start_time()) start = parse(span.start_time(), "overlapping.start_time");
+  if (span.has_end_time()) end = parse(span.end_time(), "overlapping.end_time");
+  if (fields.empty() && start >= end) fields.Add("overlapping.end_time", "must be later than the start");
+  return {start, end};
+}
+
+void ParseOrder(std::string_view order_by, data::EventQuery& query, FieldViolations& fields) {
+  using Order = data::EventQuery::Order;
+  if (order_by.empty()) return;
+  constexpr std::string_view kDescending = " desc";
+  query.descending = order_by.ends_with(kDescending);
+  if (query.descending) order_by.remove_suffix(kDescending.size());
+  if (order_by == "create_time") {
+    query.order = Order::kCreateTime;
+  } else if (order_by == "update_time") {
+    query.order = Order::kUpdateTime;
+  } else if (order_by == "slots.start_time") {
+    query.order = Order::kFirstSlot;
+  } else {
+    fields.Add("order_by", "must be create_time, update_time or slots.start_time, perhaps with desc behind it");
+  }
+}
+
+// Nil where it is not well formed.
+Uuid ParseId(std::string_view name, std::string_view field, FieldViolations& fields) {
+  const auto id = rpc::ParseName(name, "events");
+  if (!id) fields.Add(field, kNameViolation);
+  return id.value_or(Uuid{});
+}
+
+template <class Request>
+absl::StatusOr<Target> ParseNameAndEtag(const rpc::Call& call, const Request& request) {
+  FieldViolations fields;
+  Target target{ParseId(request.name(), "name", fields), rpc::RequestIdOf(call, request, fields)};
+  CheckEtag(request.etag(), "etag", fields);
+  PARLEY_RETURN_IF_ERROR(fields.ToStatus());
+  return target;
+}
+
 }  // namespace
 
-absl::StatusOr<CreateCommand> ParseCreate(const v1::CreateEventRequest& request, const Limits& limits) {
+absl::StatusOr<ParsedCreate> ParseCreate(const rpc::Call& call, const v1::CreateEventRequest& request,
+                                         const Limits& limits) {
   const v1::Event& event = request.event();
   FieldViolations fields;
-  CreateCommand command;
+  ParsedCreate parsed{{}, rpc::RequestIdOf(call, request, fields)};
+  CreateCommand& command = parsed.command;
   if (!request.has_event()) fields.Add("event", "is required");
   command.title = event.title();
   if (!command.title.empty()) CheckTitle(command.title, fields);
-  command.parties = ParseParties(event, limits, fields);
-  command.given = ParseGivenSlots(event, limits, fields);
+  command.parties = ParseParties(event.parties(), "event.parties", limits, fields);
+  command.given = ParseGivenSlots(event.slots(), "event.slots", limits, fields);
   command.time_zone = event.time_zone().empty() ? "UTC" : event.time_zone();
   CheckTimeZone(command.time_zone, fields);
   const auto& policy = event.agreement_policy();
@@ -103,19 +157,16 @@ absl::StatusOr<CreateCommand> ParseCreate(const v1::CreateEventRequest& request,
     command.confirmed_by = policy.confirmed_by();
   }
   PARLEY_RETURN_IF_ERROR(fields.ToStatus());
-  return command;
+  return parsed;
 }
 
-absl::StatusOr<ParsedUpdate> ParseUpdate(const v1::UpdateEventRequest& request, const Limits& limits) {
+absl::StatusOr<ParsedUpdate> ParseUpdate(const rpc::Call& call, const v1::UpdateEventRequest& request,
+                                         const Limits& limits) {
   const v1::Event& event = request.event();
   FieldViolations fields;
   ParsedUpdate parsed;
   if (!request.has_event()) fields.Add("event", "is required");
-  if (const auto id = rpc::ParseName(event.name(), "events")) {
-    parsed.id = *id;
-  } else {
-    fields.Add("event.name", kNameViolation);
-  }
+  parsed.target = {ParseId(event.name(), "event.name", fields), rpc::RequestIdOf(call, request, fields)};
   CheckEtag(event.etag(), "event.etag", fields);
   parsed.command.etag = event.etag();
 
@@ -131,7 +182,7 @@ absl::StatusOr<ParsedUpdate> ParseUpdate(const v1::UpdateEventRequest& request, 
     CheckTitle(event.title(), fields);
     parsed.command.title = event.title();
   }
-  if (mask.erase("slots") > 0) parsed.command.given = ParseGivenSlots(event, limits, fields);
+  if (mask.erase("slots") > 0) parsed.command.given = ParseGivenSlots(event.slots(), "event.slots", limits, fields);
   if (mask.erase("time_zone") > 0) {
     CheckTimeZone(event.time_zone(), fields);
     parsed.command.time_zone = event.time_zone();
@@ -141,20 +192,55 @@ absl::StatusOr<ParsedUpdate> ParseUpdate(const v1::UpdateEventRequest& request, 
   return parsed;
 }
 
-absl::StatusOr<Uuid> ParseEventName(std::string_view name, std::string_view field) {
-  if (const auto id = rpc::ParseName(name, "events")) return *id;
+absl::StatusOr<ParsedReopen> ParseReopen(const rpc::Call& call, const v1::ReopenEventRequest& request,
+                                         const Limits& limits) {
   FieldViolations fields;
-  fields.Add(field, kNameViolation);
-  return fields.ToStatus();
+  ParsedReopen parsed;
+  parsed.target = {ParseId(request.name(), "name", fields), rpc::RequestIdOf(call, request, fields)};
+  CheckEtag(request.etag(), "etag", fields);
+  parsed.command.etag = request.etag();
+  parsed.command.parties = ParseParties(request.parties(), "parties", limits, fields);
+  if (request.has_slots()) {
+    parsed.command.given = ParseGivenSlots(request.slots().slots(), "slots.slots", limits, fields);
+  }
+  PARLEY_RETURN_IF_ERROR(fields.ToStatus());
+  return parsed;
 }
 
-absl::StatusOr<Uuid> ParseNameAndEtag(std::string_view name, std::string_view etag) {
+absl::StatusOr<Target> ParseTarget(const rpc::Call& call, const v1::ConfirmEventRequest& request) {
+  return ParseNameAndEtag(call, request);
+}
+
+absl::StatusOr<Target> ParseTarget(const rpc::Call& call, const v1::DeleteEventRequest& request) {
+  return ParseNameAndEtag(call, request);
+}
+
+absl::StatusOr<ParsedList> ParseList(const v1::ListEventsRequest& request) {
   FieldViolations fields;
-  const auto id = rpc::ParseName(name, "events");
-  if (!id) fields.Add("name", kNameViolation);
-  CheckEtag(etag, "etag", fields);
+  ParsedList parsed;
+  if (request.page_size() < 0) fields.Add("page_size", "must not be negative");
+  if (!v1::Event::State_IsValid(request.state())) {
+    fields.Add("state", "must be OPEN, AGREED, ABANDONED or SUPERSEDED");
+  } else if (request.state() != v1::Event::STATE_UNSPECIFIED) {
+    parsed.query.state = request.state();
+  }
+  if (!request.party().empty()) {
+    const auto address = ParseAddress(request.party());
+    if (!address.ok()) fields.Add("party", std::string(address.status().message()));
+    if (address.ok()) parsed.party = *address;
+  }
+  if (request.has_overlapping()) parsed.query.overlapping = ParseSpan(request.overlapping(), fields);
+  ParseOrder(request.order_by(), parsed.query, fields);
   PARLEY_RETURN_IF_ERROR(fields.ToStatus());
-  return *id;
+  return parsed;
+}
+
+absl::StatusOr<Uuid> ParseGet(const v1::GetEventRequest& request) {
+  FieldViolations fields;
+  const Uuid id = ParseId(request.name(), "name", fields);
+  if (request.revision() < 0) fields.Add("revision", "must not be negative");
+  PARLEY_RETURN_IF_ERROR(fields.ToStatus());
+  return id;
 }
 
 }  // namespace parley::event

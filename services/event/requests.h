@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "common/rpc/request_id.h"
 #include "parley/event/v1/event_service.pb.h"
 #include "services/event/rules.h"
 
@@ -14,18 +15,44 @@ struct Limits {
   int max_slots = 30;
 };
 
-// Without a title where the request has none.
-absl::StatusOr<CreateCommand> ParseCreate(const v1::CreateEventRequest& request, const Limits& limits);
+// Which event a call is to change, and its request_id.
+struct Target {
+  Uuid id;
+  std::optional<rpc::RequestId> request_id;
+};
+
+struct ParsedCreate {
+  CreateCommand command;  // without a title where the request has none
+  std::optional<rpc::RequestId> request_id;
+};
+absl::StatusOr<ParsedCreate> ParseCreate(const rpc::Call& call, const v1::CreateEventRequest& request,
+                                         const Limits& limits);
 
 struct ParsedUpdate {
-  Uuid id;
+  Target target;
   UpdateCommand command;
 };
-absl::StatusOr<ParsedUpdate> ParseUpdate(const v1::UpdateEventRequest& request, const Limits& limits);
+absl::StatusOr<ParsedUpdate> ParseUpdate(const rpc::Call& call, const v1::UpdateEventRequest& request,
+                                         const Limits& limits);
 
-// The id in `events/{event}`, which stands in the request's `field`.
-absl::StatusOr<Uuid> ParseEventName(std::string_view name, std::string_view field);
-// As ParseEventName of `name`, with an etag that is required.
-absl::StatusOr<Uuid> ParseNameAndEtag(std::string_view name, std::string_view etag);
+struct ParsedReopen {
+  Target target;
+  ReopenCommand command;
+};
+absl::StatusOr<ParsedReopen> ParseReopen(const rpc::Call& call, const v1::ReopenEventRequest& request,
+                                         const Limits& limits);
+
+// Of a request that has a name, an etag and a request_id, and nothing else.
+absl::StatusOr<Target> ParseTarget(const rpc::Call& call, const v1::ConfirmEventRequest& request);
+absl::StatusOr<Target> ParseTarget(const rpc::Call& call, const v1::DeleteEventRequest& request);
+
+struct ParsedList {
+  std::optional<Address> party;
+  data::EventQuery query;  // without parties
+};
+absl::StatusOr<ParsedList> ParseList(const v1::ListEventsRequest& request);
+
+// The id of the event.
+absl::StatusOr<Uuid> ParseGet(const v1::GetEventRequest& request);
 
 }  // namespace parley::event

@@ -19,14 +19,6 @@ size_t QuorumOf(const data::Event& event) {
   return parties;
 }
 
-// A party affirms the present slots: A1, then A3. Says whether that closed the event.
-bool Affirm(data::Event& event, const Uuid& party) {
-  if (!event.HasConfirmed(party)) event.confirmed_ids.push_back(party);
-  if (event.slots.size() > 1 || event.confirmed_ids.size() < QuorumOf(event)) return false;
-  event.state = event.slots.empty() ? v1::Event::ABANDONED : v1::Event::AGREED;
-  return true;
-}
-
 // E6: a slot that is added must end in the future.
 void CheckAdded(const GivenSlots& given, const std::vector<Slot>& present, absl::Time now, FieldViolations& fields) {
   for (size_t i = 0; i < given.slots.size(); ++i) {
@@ -54,6 +46,13 @@ void RaiseRevision(data::Event& event, absl::Time now) {
 
 }  // namespace
 
+bool Affirm(data::Event& event, const Uuid& party) {
+  if (!event.HasConfirmed(party)) event.confirmed_ids.push_back(party);
+  if (event.slots.size() > 1 || event.confirmed_ids.size() < QuorumOf(event)) return false;
+  event.state = event.slots.empty() ? v1::Event::ABANDONED : v1::Event::AGREED;
+  return true;
+}
+
 absl::StatusOr<std::vector<Address>> PartiesToBe(const CreateCommand& command, const data::User& creator,
                                                  int max_parties, absl::Time now) {
   std::vector<Address> parties = command.parties;
@@ -61,9 +60,9 @@ absl::StatusOr<std::vector<Address>> PartiesToBe(const CreateCommand& command, c
   if (absent && creator.role == token::v1::User::MEMBER) parties.push_back(creator.address);
   FieldViolations fields;
   if (parties.empty() || parties.size() > static_cast<size_t>(max_parties)) {
-    fields.Add("event.parties", absl::StrCat("must be 1 to ", max_parties, " different parties"));
+    fields.Add(command.parties_path, absl::StrCat("must be 1 to ", max_parties, " different parties"));
   }
-  CheckAdded(command.given, {}, now, fields);
+  CheckAdded(command.given, command.present, now, fields);
   PARLEY_RETURN_IF_ERROR(fields.ToStatus());
   return parties;
 }
@@ -83,6 +82,7 @@ Outcome Create(const CreateCommand& command, std::vector<data::Party> parties, c
   event.create_time = now;
   event.update_time = now;
   event.last_sequence = 1;
+  event.predecessor_id = command.predecessor_id;
   const bool party = event.FindParty(caller.user_id) != nullptr;
   if (party) event.confirmed_ids.push_back(caller.user_id);
 
@@ -93,6 +93,7 @@ Outcome Create(const CreateCommand& command, std::vector<data::Party> parties, c
   opened->set_quorum(event.quorum);
   opened->set_confirmed_by(event.confirmed_by);
   opened->set_time_zone(event.time_zone);
+  if (event.predecessor_id) entry.data.set_predecessor_id(event.predecessor_id->ToBytes());
   entry.data.set_affirmed(party);
   AddStateAfter(event, entry);
   return {std::move(event), std::move(entry)};
@@ -117,7 +118,7 @@ absl::StatusOr<Outcome> Update(const data::Event& before, const UpdateCommand& c
   const bool affirms = command.given && event.FindParty(caller.user_id) != nullptr;
 
   if (!title_changed && !time_zone_changed && !slots_changed && !affirms) {
-    if (command.given) return Forbidden("only a party can confirm the slots");
+    if (command.given) return CheckMayConfirm(event, caller);
     fields.Add("event", "would change nothing; to confirm the slots, send them or use ConfirmEvent");
     return fields.ToStatus();
   }
@@ -135,9 +136,14 @@ absl::StatusOr<Outcome> Update(const data::Event& before, const UpdateCommand& c
   return Outcome{std::move(event), std::move(entry)};
 }
 
+absl::Status CheckMayConfirm(const data::Event& event, const data::Effector& caller) {
+  return event.FindParty(caller.user_id) == nullptr ? Forbidden("only a party can confirm the slots")
+                                                    : absl::OkStatus();
+}
+
 absl::StatusOr<Outcome> Confirm(const data::Event& event, const std::string& etag, const data::Effector& caller,
                                 absl::Time now) {
-  if (event.FindParty(caller.user_id) == nullptr) return Forbidden("only a party can confirm the slots");
+  PARLEY_RETURN_IF_ERROR(CheckMayConfirm(event, caller));
   UpdateCommand command;
   command.etag = etag;
   command.given = GivenSlots{event.slots, std::vector<std::string>(event.slots.size())};
@@ -155,6 +161,46 @@ absl::StatusOr<Outcome> Delete(const data::Event& before, const std::string& eta
   entry.data.set_deleted(true);
   AddStateAfter(event, entry);
   return Outcome{std::move(event), std::move(entry)};
+}
+
+absl::StatusOr<CreateCommand> Succession(const data::Event& old, const ReopenCommand& command) {
+  if (old.successor_id) {
+    const std::string successor = "events/" + old.successor_id->ToString();
+    return Precondition(error::v1::EVENT_REOPENED, old.name(),
+                        absl::StrCat("the event has been reopened already, as ", successor),
+                        {{"successor", successor}});
+  }
+  PARLEY_RETURN_IF_ERROR(CheckEtag(old, command.etag));
+  CreateCommand creation;
+  creation.title = old.title;
+  creation.parties = command.parties;
+  creation.parties_path = "parties";
+  if (creation.parties.empty()) {
+    for (const data::Party& party : old.parties) creation.parties.push_back(party.address);
+  }
+  creation.given = command.given.value_or(GivenSlots{old.slots, std::vector<std::string>(old.slots.size())});
+  creation.present = old.slots;
+  creation.quorum = old.quorum;
+  creation.confirmed_by = old.confirmed_by;
+  creation.time_zone = old.time_zone;
+  creation.predecessor_id = old.id;
+  return creation;
+}
+
+Outcome Succeeded(const data::Event& old, const data::Event& successor, const data::Effector& caller, absl::Time now) {
+  data::Event event = old;
+  ++event.last_sequence;
+  event.successor_id = successor.id;
+  const bool closed = event.state == v1::Event::OPEN;
+  if (closed) {
+    event.state = v1::Event::SUPERSEDED;
+    RaiseRevision(event, now);
+  }
+  data::LogEntry entry = EntryOf(event, v1::LogEntry::UPDATE, caller, now);
+  entry.data.set_successor_id(successor.id.ToBytes());
+  entry.data.set_closed(closed);
+  AddStateAfter(event, entry);
+  return {std::move(event), std::move(entry)};
 }
 
 bool ViewConfirms(const data::Event& event, const data::Effector& caller) {

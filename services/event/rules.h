@@ -1,5 +1,5 @@
-// The rules of negotiation (domain.md, E1 to E10 and A1 to A4) as pure functions: an event as it stands, what is asked,
-// by whom and when, to the event as it then stands and the entry for its log, or an error. No database, no gRPC.
+// The rules of negotiation (proto/README.md, E1 to E10 and A1 to A5) as pure functions: an event as it stands, what is
+// asked, by whom and when, to the event as it then stands and the entry for its log, or an error. No database, no gRPC.
 //
 // Order of checks: state, etag, then what depends on the present slots.
 #pragma once
@@ -23,11 +23,14 @@ struct GivenSlots {
 
 struct CreateCommand {
   std::string title;
-  std::vector<Address> parties;  // without repeats
+  std::vector<Address> parties;                // without repeats
+  std::string parties_path = "event.parties";  // where in the request they stand, for errors
   GivenSlots given;
+  std::vector<Slot> present;  // those that were there already (E6): the predecessor's
   data::Event::Quorum quorum = v1::AgreementPolicy::ALL;
   data::Event::ConfirmedBy confirmed_by = v1::AgreementPolicy::UPDATE;
   std::string time_zone;
+  std::optional<Uuid> predecessor_id;
 };
 
 struct UpdateCommand {
@@ -35,6 +38,13 @@ struct UpdateCommand {
   std::optional<std::string> title;
   std::optional<GivenSlots> given;
   std::optional<std::string> time_zone;
+};
+
+// What is not given is the old event's.
+struct ReopenCommand {
+  std::string etag;
+  std::vector<Address> parties;  // without repeats
+  std::optional<GivenSlots> given;
 };
 
 // What a call does to an event.
@@ -54,10 +64,20 @@ Outcome Create(const CreateCommand& command, std::vector<data::Party> parties, c
 
 absl::StatusOr<Outcome> Update(const data::Event& event, const UpdateCommand& command, const data::Effector& caller,
                                absl::Time now);
+// A1: PERMISSION_DENIED for who is not a party.
+absl::Status CheckMayConfirm(const data::Event& event, const data::Effector& caller);
 absl::StatusOr<Outcome> Confirm(const data::Event& event, const std::string& etag, const data::Effector& caller,
                                 absl::Time now);
 absl::StatusOr<Outcome> Delete(const data::Event& event, const std::string& etag, const data::Effector& caller,
                                absl::Time now);
+
+// A5: what Create is to make of an old event. EVENT_REOPENED, ETAG_MISMATCH.
+absl::StatusOr<CreateCommand> Succession(const data::Event& old, const ReopenCommand& command);
+// What becomes of the old event once `successor` is made of it.
+Outcome Succeeded(const data::Event& old, const data::Event& successor, const data::Effector& caller, absl::Time now);
+
+// A party affirms the present slots: A1, then A3. Says whether that closed the event.
+bool Affirm(data::Event& event, const Uuid& party);
 
 // Whether a view by this caller would confirm the slots (A2).
 bool ViewConfirms(const data::Event& event, const data::Effector& caller);

@@ -9,11 +9,11 @@ namespace parley::event {
 absl::Status UpdateEvent(const Context& context, const rpc::Call& call, const v1::UpdateEventRequest& request,
                          v1::Event& response) {
   PARLEY_RETURN_IF_ERROR(CheckUser(call));
-  PARLEY_ASSIGN_OR_RETURN(const ParsedUpdate parsed, ParseUpdate(request, context.limits));
+  PARLEY_ASSIGN_OR_RETURN(const ParsedUpdate parsed, ParseUpdate(call, request, context.limits));
   auto update = [&](const data::Event& event, absl::Time now) {
     return Update(event, parsed.command, EffectorOf(call.principal), now);
   };
-  PARLEY_ASSIGN_OR_RETURN(const data::Event event, ChangeEvent(context, call, parsed.id, update));
+  PARLEY_ASSIGN_OR_RETURN(const data::Event event, ChangeEvent(context, call, parsed.target, Anybody, update));
   ToProto(event, response);
   return absl::OkStatus();
 }
@@ -21,11 +21,12 @@ absl::Status UpdateEvent(const Context& context, const rpc::Call& call, const v1
 absl::Status ConfirmEvent(const Context& context, const rpc::Call& call, const v1::ConfirmEventRequest& request,
                           v1::Event& response) {
   PARLEY_RETURN_IF_ERROR(CheckUser(call));
-  PARLEY_ASSIGN_OR_RETURN(const Uuid id, ParseNameAndEtag(request.name(), request.etag()));
+  PARLEY_ASSIGN_OR_RETURN(const Target target, ParseTarget(call, request));
+  auto permit = [&](const data::Event& event) { return CheckMayConfirm(event, EffectorOf(call.principal)); };
   auto confirm = [&](const data::Event& event, absl::Time now) {
     return Confirm(event, request.etag(), EffectorOf(call.principal), now);
   };
-  PARLEY_ASSIGN_OR_RETURN(const data::Event event, ChangeEvent(context, call, id, confirm));
+  PARLEY_ASSIGN_OR_RETURN(const data::Event event, ChangeEvent(context, call, target, permit, confirm));
   ToProto(event, response);
   return absl::OkStatus();
 }
@@ -33,12 +34,12 @@ absl::Status ConfirmEvent(const Context& context, const rpc::Call& call, const v
 absl::Status DeleteEvent(const Context& context, const rpc::Call& call, const v1::DeleteEventRequest& request,
                          google::protobuf::Empty&) {
   PARLEY_RETURN_IF_ERROR(CheckUser(call));
-  PARLEY_ASSIGN_OR_RETURN(const Uuid id, ParseNameAndEtag(request.name(), request.etag()));
-  if (!call.principal.staff) return Hidden(kEventType, request.name());
+  PARLEY_ASSIGN_OR_RETURN(const Target target, ParseTarget(call, request));
+  if (!IsStaff(call)) return Hidden(kEventType, request.name());
   auto remove = [&](const data::Event& event, absl::Time now) {
     return Delete(event, request.etag(), EffectorOf(call.principal), now);
   };
-  return ChangeEvent(context, call, id, remove).status();
+  return ChangeEvent(context, call, target, Anybody, remove).status();
 }
 
 }  // namespace parley::event
