@@ -109,7 +109,14 @@ void Config::EnvironmentName(const std::string& variable) { adding_to_->get_opti
 
 void Config::Subcommand(const std::string& name, const std::string& purpose) {
   app_->require_subcommand(1);
-  adding_to_ = app_->add_subcommand(name, purpose);
+  CLI::App* parent = app_.get();
+  const size_t space = name.find(' ');
+  if (space != std::string::npos) {
+    CLI::App*& group = groups_[name.substr(0, space)];
+    if (group == nullptr) group = app_->add_subcommand(name.substr(0, space), "See its --help.")->require_subcommand(1);
+    parent = group;
+  }
+  adding_to_ = parent->add_subcommand(name.substr(space + 1), purpose);
 }
 
 void Config::AddArgument(const std::string& name, std::string& value, const std::string& help) {
@@ -117,8 +124,11 @@ void Config::AddArgument(const std::string& name, std::string& value, const std:
 }
 
 std::string Config::subcommand() const {
-  const auto given = app_->get_subcommands();
-  return given.empty() ? "" : given.front()->get_name();
+  std::string name;
+  for (auto given = app_->get_subcommands(); !given.empty(); given = given.front()->get_subcommands()) {
+    absl::StrAppend(&name, name.empty() ? "" : " ", given.front()->get_name());
+  }
+  return name;
 }
 
 std::optional<int> Config::Parse(int argc, char** argv) {

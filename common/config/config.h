@@ -12,6 +12,7 @@
 // Not thread-safe. The variables must outlive Parse.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -47,8 +48,8 @@ class Config {
   void Required();
   // An environment variable that was published under a name of its own.
   void EnvironmentName(const std::string& variable);
-  // Begins a subcommand: what is added from here on is its own, and is missed only where it is the one given. A program
-  // that has subcommands wants one of them.
+  // Begins a subcommand, of one word or of two (`log replay`): what is added from here on is its own, and is missed
+  // only where it is the one given. A program that has subcommands wants one of them.
   void Subcommand(const std::string& name, const std::string& purpose);
   // What follows without a flag. Missing is an error.
   void AddArgument(const std::string& name, std::string& value, const std::string& help);
@@ -56,13 +57,14 @@ class Config {
   // Nothing where all is well. Else the program's exit code, after `--help` (0) or a message on standard error (2).
   std::optional<int> Parse(int argc, char** argv);
 
-  // The subcommand that was given.
+  // The subcommand that was given, as it was named to Subcommand.
   std::string subcommand() const;
 
  private:
   struct Secret;
   std::unique_ptr<CLI::App> app_;
   CLI::App* adding_to_;  // the program, or the subcommand begun last
+  std::map<std::string, CLI::App*> groups_;
   std::vector<std::unique_ptr<Secret>> secrets_;
 };
 

@@ -24,17 +24,16 @@ std::vector<Slot> ParseSlots(const SlotProtos& protos, std::string_view path, in
     const std::string at = absl::StrCat(std::string(path), "[", i, "]");
     const auto start = FromProto(protos[i].start_time());
     const auto duration = FromProto(protos[i].duration());
-    if (!protos[i].has_start_time()) {
-      fields.Add(at + ".start_time", "is required");
-    } else if (!start) {
-      fields.Add(at + ".start_time", "must be a valid time in the years 1 to 9999");
+    const bool good_start = protos[i].has_start_time() && start;
+    const bool good_duration = duration && *duration > absl::ZeroDuration() && *duration <= kMaxDuration;
+    if (!good_start) {
+      fields.Add(at + ".start_time",
+                 protos[i].has_start_time() ? "must be a valid time in the years 1 to 9999" : "is required");
     }
-    if (!protos[i].has_duration()) {
-      fields.Add(at + ".duration", "is required");
-    } else if (!duration || *duration <= absl::ZeroDuration() || *duration > kMaxDuration) {
-      fields.Add(at + ".duration", "must be positive and at most 366 days");
+    if (!good_duration) {
+      fields.Add(at + ".duration", protos[i].has_duration() ? "must be positive and at most 366 days" : "is required");
     }
-    if (start && duration) slots.push_back({*start, *duration});
+    if (good_start && good_duration) slots.push_back({*start, *duration});
   }
   std::sort(slots.begin(), slots.end());
   slots.erase(std::unique(slots.begin(), slots.end()), slots.end());

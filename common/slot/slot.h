@@ -25,7 +25,8 @@ struct Slot {
 using SlotProtos = google::protobuf::RepeatedPtrField<event::v1::Slot>;
 
 // The set that a request gives: truncated to the microsecond, checked, ordered, repeats collapsed, then counted against
-// `max_slots`. Bad fields are added to `fields`, under `path` (`event.slots`); what is returned then is not complete.
+// `max_slots`. Bad fields are added to `fields`, under `path` (`event.slots`); what is returned then holds the good
+// ones.
 std::vector<Slot> ParseSlots(const SlotProtos& protos, std::string_view path, int max_slots, FieldViolations& fields);
 
 void ToProto(const std::vector<Slot>& slots, SlotProtos* protos);

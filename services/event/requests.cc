@@ -28,7 +28,7 @@ GivenSlots ParseGivenSlots(const SlotProtos& slots, std::string_view path, const
     const auto duration = FromProto(slots[i].duration());
     if (!start || !duration) continue;
     const auto found = std::ranges::find(given.slots, Slot{*start, *duration});
-    if (found == given.slots.end()) break;  // too many: they were not looked at
+    if (found == given.slots.end()) continue;  // a bad one
     given.paths[static_cast<size_t>(found - given.slots.begin())] = absl::StrCat(std::string(path), "[", i, "]");
   }
   return given;
@@ -63,12 +63,14 @@ void CheckEtag(std::string_view etag, std::string_view field, FieldViolations& f
 
 using PartyProtos = google::protobuf::RepeatedPtrField<v1::Party>;
 
+// How many there are is checked where they are too many in any case; see PartiesToBe.
 std::vector<Address> ParseParties(const PartyProtos& protos, const std::string& path, const Limits& limits,
                                   FieldViolations& fields) {
   std::vector<Address> parties;
+  const std::string wrong_number = absl::StrCat("must be 1 to ", limits.max_parties, " different parties");
   // Far more are not looked at: that would be work for nothing.
   if (protos.size() > 10 * limits.max_parties) {
-    fields.Add(path, absl::StrCat("must be 1 to ", limits.max_parties, " different parties"));
+    fields.Add(path, wrong_number);
     return parties;
   }
   std::set<std::string> seen;
@@ -80,13 +82,14 @@ std::vector<Address> ParseParties(const PartyProtos& protos, const std::string& 
       parties.push_back(*address);
     }
   }
+  if (parties.size() > static_cast<size_t>(limits.max_parties)) fields.Add(path, wrong_number);
   return parties;
 }
 
 std::pair<absl::Time, absl::Time> ParseSpan(const v1::TimeSpan& span, FieldViolations& fields) {
   auto parse = [&](const google::protobuf::Timestamp& proto, std::string_view field) {
     const auto time = FromProto(proto);
-    if (!time) fields.Add(field, "must be a timestamp from year 1 to 9999");
+    if (!time) fields.Add(field, "must be a valid time in the years 1 to 9999");
     return time.value_or(absl::InfinitePast());
   };
   absl::Time start = absl::InfinitePast();
@@ -156,6 +159,8 @@ absl::StatusOr<ParsedCreate> ParseCreate(const rpc::Call& call, const v1::Create
   } else if (policy.confirmed_by() != v1::AgreementPolicy::CONFIRMED_BY_UNSPECIFIED) {
     command.confirmed_by = policy.confirmed_by();
   }
+  // Whether slots have ended the database's clock decides. Where the answer is an error anyway it says what it can.
+  if (!fields.empty()) CheckAdded(command.given, {}, absl::Now(), fields);
   PARLEY_RETURN_IF_ERROR(fields.ToStatus());
   return parsed;
 }

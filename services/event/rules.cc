@@ -19,15 +19,6 @@ size_t QuorumOf(const data::Event& event) {
   return parties;
 }
 
-// E6: a slot that is added must end in the future.
-void CheckAdded(const GivenSlots& given, const std::vector<Slot>& present, absl::Time now, FieldViolations& fields) {
-  for (size_t i = 0; i < given.slots.size(); ++i) {
-    const Slot& slot = given.slots[i];
-    if (slot.end() > now || std::binary_search(present.begin(), present.end(), slot)) continue;
-    fields.Add(given.paths[i], "must not have ended");
-  }
-}
-
 absl::Status CheckOpen(const data::Event& event) {
   if (event.state == v1::Event::OPEN) return absl::OkStatus();
   const std::string state = v1::Event::State_Name(event.state);
@@ -45,6 +36,14 @@ void RaiseRevision(data::Event& event, absl::Time now) {
 }
 
 }  // namespace
+
+void CheckAdded(const GivenSlots& given, const std::vector<Slot>& present, absl::Time now, FieldViolations& fields) {
+  for (size_t i = 0; i < given.slots.size(); ++i) {
+    const Slot& slot = given.slots[i];
+    if (slot.end() > now || std::binary_search(present.begin(), present.end(), slot)) continue;
+    fields.Add(given.paths[i], "must not have ended");
+  }
+}
 
 bool Affirm(data::Event& event, const Uuid& party) {
   if (!event.HasConfirmed(party)) event.confirmed_ids.push_back(party);

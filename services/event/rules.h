@@ -53,6 +53,9 @@ struct Outcome {
   data::LogEntry entry;
 };
 
+// E6: a slot that is added must end in the future.
+void CheckAdded(const GivenSlots& given, const std::vector<Slot>& present, absl::Time now, FieldViolations& fields);
+
 // The parties of the event to be: those named, and the creator where it is a member (E2). INVALID_ARGUMENT where they
 // are none or more than `max_parties`, or where slots have ended (E6).
 absl::StatusOr<std::vector<Address>> PartiesToBe(const CreateCommand& command, const data::User& creator,

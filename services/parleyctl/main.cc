@@ -19,7 +19,7 @@ int Fail(const std::string& subcommand, const absl::Status& status) {
 }
 
 int Run(int argc, char** argv) {
-  std::string owner_url, database_url, staff_address, server_address;
+  std::string owner_url, database_url, staff_address, server_address, event;
   int wait_seconds = 10;
   Config config("parleyctl", "Administers Parley.");
   config.Subcommand("migrate", "Brings the database to the schema of this version.");
@@ -29,6 +29,11 @@ int Run(int argc, char** argv) {
       "Makes a staff user, or makes a user staff, and prints a new API key for it: nothing else on standard "
       "output. The key is not kept and cannot be shown again.");
   config.AddArgument("ADDRESS", staff_address, "The e-mail address of the user.");
+  config.AddSecret("database-url", database_url, "The database, as libpq takes it; the login is parley_service.");
+  config.Subcommand("log replay",
+                    "Replays the log of an event by the rules, a line a step, and compares the result with what is "
+                    "stored. Exits with 1 where the log cannot be what happened, naming the entry.");
+  config.AddArgument("EVENT", event, "events/{event}, or its id.");
   config.AddSecret("database-url", database_url, "The database, as libpq takes it; the login is parley_service.");
   config.Subcommand("health", "Waits until a process of Parley is ready to serve, even if it is not there yet.");
   config.AddArgument("ADDRESS", server_address, "Where it serves gRPC: unix:/path or host:port.");
@@ -48,6 +53,12 @@ int Run(int argc, char** argv) {
     if (!key.ok()) return Fail(subcommand, key.status());
     std::cout << *key << std::endl;
     std::cerr << staff_address << " is staff; standard output has a key, which is not shown again.\n";
+    return 0;
+  }
+  if (subcommand == "log replay") {
+    const auto lines = ReplayLog(database_url, event);
+    if (!lines.ok()) return Fail(subcommand, lines.status());
+    std::cout << *lines << std::flush;
     return 0;
   }
   const absl::Status serving = AwaitServing(server_address, absl::Seconds(wait_seconds));

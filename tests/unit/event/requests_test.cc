@@ -49,11 +49,17 @@ TEST(RequestsTest, CreateNamesAllBadFields) {
         start_time { seconds: 1800000000 }
         duration { seconds: 31622401 }
       }
+      slots {
+        start_time { seconds: 1000000000 }
+        duration { seconds: 3600 }
+      }
       time_zone: "Mars/Olympus"
     })pb");
   EXPECT_EQ(BadFields(ParseCreate(rpc::Call(), request, Limits()).status()),
             (std::vector<std::string>{"event.title", "event.parties[1].address", "event.slots[1].duration",
-                                      "event.slots[2].start_time", "event.slots[3].duration", "event.time_zone"}));
+                                      "event.slots[2].start_time", "event.slots[3].duration", "event.time_zone",
+                                      "event.slots[4]"}))
+      << "slots that have ended are named along with the rest";
 }
 
 TEST(RequestsTest, E2_E5_RepeatsCollapseBeforeTheyAreCounted) {

@@ -294,5 +294,77 @@ TEST(RulesTest, A3_CreatingAffirmsAndClosesNothing) {
   EXPECT_EQ(confirmed.event.state, v1::Event::AGREED);
 }
 
+TEST(RulesTest, A5_ReopeningCopiesAndNamesEachOther) {
+  auto old = EventOf(2, {PAST, A});
+  old.quorum = v1::AgreementPolicy::ALL_BUT_ONE;
+  old.confirmed_by = v1::AgreementPolicy::VIEW;
+  old.time_zone = "Europe/Berlin";
+  ReopenCommand command;
+  command.etag = "7";
+  ASSERT_OK_AND_ASSIGN(const CreateCommand creation, Succession(old, command));
+  ASSERT_OK_AND_ASSIGN(const auto parties, PartiesToBe(creation, Creator(token::v1::User::STAFF), 100, kLater));
+  EXPECT_EQ(parties, (std::vector<Address>{PartyOf(1).address, PartyOf(2).address})) << "E2: staff are not added";
+  EXPECT_EQ(PartiesToBe(creation, Creator(token::v1::User::MEMBER), 100, kLater)->size(), 3u) << "E2: a member is";
+
+  const Outcome made =
+      Create(creation, {PartyOf(1), PartyOf(2)}, Creator(token::v1::User::MEMBER), Party(2), User(77), kLater);
+  EXPECT_EQ(made.event.title, "title");
+  EXPECT_EQ(made.event.slots, (std::vector<Slot>{PAST, A})) << "E6: copied slots count as already there";
+  EXPECT_EQ(made.event.quorum, v1::AgreementPolicy::ALL_BUT_ONE);
+  EXPECT_EQ(made.event.confirmed_by, v1::AgreementPolicy::VIEW);
+  EXPECT_EQ(made.event.time_zone, "Europe/Berlin");
+  EXPECT_EQ(made.event.predecessor_id, old.id);
+  EXPECT_EQ(made.event.confirmed_ids, std::vector<Uuid>{User(2)}) << "A3: reopening affirms for a party";
+  EXPECT_EQ(made.event.state, v1::Event::OPEN) << "A3: and closes nothing";
+  EXPECT_EQ(made.entry.data.predecessor_id(), old.id.ToBytes());
+
+  const Outcome left = Succeeded(old, made.event, Party(2), kLater);
+  EXPECT_EQ(left.event.state, v1::Event::SUPERSEDED);
+  EXPECT_EQ(left.event.revision, 8);
+  EXPECT_EQ(left.event.update_time, kLater);
+  EXPECT_EQ(left.event.successor_id, User(77));
+  EXPECT_TRUE(left.entry.data.closed());
+  EXPECT_EQ(left.entry.data.successor_id(), User(77).ToBytes());
+  EXPECT_THAT(Update(left.event, SetSlots({A}), Party(1), kLater),
+              Fails(absl::StatusCode::kFailedPrecondition, error::v1::EVENT_CLOSED));
+
+  command.etag = "8";
+  EXPECT_THAT(Succession(left.event, command), Fails(absl::StatusCode::kFailedPrecondition, error::v1::EVENT_REOPENED));
+  command.etag = "stale";
+  EXPECT_THAT(Succession(left.event, command), Fails(absl::StatusCode::kFailedPrecondition, error::v1::EVENT_REOPENED))
+      << "the state is looked at before the etag";
+  EXPECT_THAT(Succession(old, command), Fails(absl::StatusCode::kAborted, error::v1::ETAG_MISMATCH));
+}
+
+TEST(RulesTest, A5_OtherSlotsAndPartiesMayBeGiven) {
+  const auto old = EventOf(2, {PAST, A});
+  ReopenCommand command;
+  command.etag = "7";
+  command.parties = {PartyOf(3).address};
+  command.given = Given({B, PAST});
+  ASSERT_OK_AND_ASSIGN(CreateCommand creation, Succession(old, command));
+  EXPECT_EQ(*PartiesToBe(creation, Creator(token::v1::User::STAFF), 100, kLater),
+            (std::vector<Address>{PartyOf(3).address}));
+  EXPECT_EQ(creation.given.slots, (std::vector<Slot>{PAST, B}));
+  command.given = Given({{PAST.start, absl::Minutes(1)}});
+  ASSERT_OK_AND_ASSIGN(creation, Succession(old, command));
+  EXPECT_THAT(PartiesToBe(creation, Creator(token::v1::User::STAFF), 100, kLater),
+              Fails(absl::StatusCode::kInvalidArgument, error::v1::INVALID_FIELDS))
+      << "E6: what was not there must end in the future";
+}
+
+TEST(RulesTest, A4_A5_AClosedEventStaysAsItIsWhenItIsReopened) {
+  for (const auto state : {v1::Event::AGREED, v1::Event::ABANDONED}) {
+    auto old = EventOf(2, {A});
+    old.state = state;
+    const Outcome left = Succeeded(old, EventOf(1, {}), Staff(), kLater);
+    EXPECT_EQ(left.event.state, state);
+    EXPECT_EQ(left.event.revision, 7);
+    EXPECT_EQ(left.event.update_time, kNow);
+    EXPECT_FALSE(left.entry.data.closed());
+    EXPECT_EQ(left.entry.sequence, 10);
+  }
+}
+
 }  // namespace
 }  // namespace parley::event
