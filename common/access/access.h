@@ -8,8 +8,6 @@
 
 namespace parley {
 
-inline constexpr char kEventType[] = "parley.event.v1.Event";
-
 // UNAUTHENTICATED for nobody, PERMISSION_DENIED for what is not a user.
 absl::Status CheckUser(const rpc::Call& call);
 // As CheckUser, and not a guest: PERMISSION_DENIED.

@@ -11,6 +11,13 @@
 #include "common/slot/slot.h"
 #include "parley/event/v1/event.pb.h"
 
+namespace parley {
+
+// Of resources, in errors.
+inline constexpr char kEventType[] = "parley.event.v1.Event";
+
+}  // namespace parley
+
 namespace parley::data {
 
 struct Party {

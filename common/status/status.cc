@@ -79,6 +79,11 @@ absl::Status Forbidden(std::string_view message) {
   return Error(absl::StatusCode::kPermissionDenied, error::v1::PERMISSION_DENIED, message);
 }
 
+absl::Status OfResource(absl::Status status, std::string_view type, std::string_view name) {
+  if (status.code() == absl::StatusCode::kPermissionDenied) AttachResource(status, type, name);
+  return status;
+}
+
 absl::Status NotFound(std::string_view type, std::string_view name) {
   auto status = Error(absl::StatusCode::kNotFound, error::v1::NOT_FOUND,
                       absl::StrCat(std::string(name), " does not exist"), {{"resource", std::string(name)}});

@@ -49,6 +49,8 @@ absl::Status TokenExpired();
 absl::Status Hidden(std::string_view type, std::string_view name);
 // PERMISSION_DENIED of a call, whatever it names.
 absl::Status Forbidden(std::string_view message);
+// The same status; where it is PERMISSION_DENIED, with google.rpc.ResourceInfo: of a call that names a resource.
+absl::Status OfResource(absl::Status status, std::string_view type, std::string_view name);
 absl::Status NotFound(std::string_view type, std::string_view name);
 absl::Status AlreadyExists(std::string_view type, std::string_view name, std::string_view message);
 absl::Status EtagMismatch(std::string_view present_etag);

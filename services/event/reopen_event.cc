@@ -51,7 +51,7 @@ absl::Status ReopenEvent(const Context& context, const rpc::Call& call, const v1
                          v1::Event& response) {
   PARLEY_RETURN_IF_ERROR(CheckUser(call));
   PARLEY_ASSIGN_OR_RETURN(const ParsedReopen parsed, ParseReopen(call, request, context.limits));
-  PARLEY_RETURN_IF_ERROR(CheckMayCreate(call));
+  PARLEY_RETURN_IF_ERROR(OfResource(CheckMayCreate(call), kEventType, request.name()));
   PARLEY_ASSIGN_OR_RETURN(const data::Event event,
                           data::Transact(context.pool, call.deadline,
                                          [&](data::Transaction& tx) { return Reopen(tx, context, call, parsed); }));

@@ -160,7 +160,7 @@ absl::StatusOr<data::Event> ReadBackRevision(data::Transaction& tx, const data::
                             return entry.revision <= revision;
                           }));
   if (past.revision != revision) {
-    return NotFound("parley.event.v1.Event", absl::StrCat(present.name(), "@", revision));  // as AIP-162 names it
+    return NotFound(kEventType, absl::StrCat(present.name(), "@", revision));  // as AIP-162 names it
   }
   return past;
 }

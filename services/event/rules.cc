@@ -136,8 +136,8 @@ absl::StatusOr<Outcome> Update(const data::Event& before, const UpdateCommand& c
 }
 
 absl::Status CheckMayConfirm(const data::Event& event, const data::Effector& caller) {
-  return event.FindParty(caller.user_id) == nullptr ? Forbidden("only a party can confirm the slots")
-                                                    : absl::OkStatus();
+  if (event.FindParty(caller.user_id) != nullptr) return absl::OkStatus();
+  return OfResource(Forbidden("only a party can confirm the slots"), kEventType, event.name());
 }
 
 absl::StatusOr<Outcome> Confirm(const data::Event& event, const std::string& etag, const data::Effector& caller,

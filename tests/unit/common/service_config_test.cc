@@ -23,7 +23,8 @@ std::string Content() {
 
 TEST(ServiceConfigTest, NamesExactlyWhatChangesNothingAndGetEvent) {
   std::set<std::string> named;
-  for (const auto& method : nlohmann::json::parse(Content())["methodConfig"][0]["name"]) {
+  const auto config = nlohmann::json::parse(Content());
+  for (const auto& method : config["methodConfig"][0]["name"]) {
     named.insert(method["service"].get<std::string>() + "." + method["method"].get<std::string>());
   }
   // By the house's names what begins so changes nothing; GetEvent is the one that writes, harmlessly.
