@@ -83,8 +83,8 @@ absl::StatusOr<std::vector<Event>> Events::Lock(absl::Span<const Uuid> ids) {
 }
 
 // Lists look at no more than $3 events from the cursor ($1, $2) on, each by the index that has their order, and say of
-// each whether it is wanted. (Only a party's events in another order than that of their ids are sorted: all of them,
-// for each page.)
+// each whether it is wanted. Only a party's events in another order than that of their ids are sorted: all of them, for
+// each page, looked up one by one, since the index of that order would lead through everybody's.
 #define PARLEY_SCAN(KEY, FROM, WHERE, ORDER)                                                    \
   "select e.event_id, " KEY                                                                     \
   ", "                                                                                          \
@@ -97,6 +97,9 @@ absl::StatusOr<std::vector<Event>> Events::Lock(absl::Span<const Uuid> ids) {
 
 #define PARLEY_ALL "events e"
 #define PARLEY_OF_PARTY "event_parties p join events e on e.event_id = p.event_id and p.user_id = $4"
+#define PARLEY_ALL_OF_PARTY                                             \
+  "(select event_id from event_parties where user_id = $4 offset 0) p " \
+  "cross join lateral (select * from events where event_id = p.event_id offset 0) e"
 #define PARLEY_FIRST_SLOT "coalesce(lower(e.slots[1]), 'infinity')"
 
 // By [order][descending][of a party].
@@ -109,25 +112,25 @@ constexpr Statement kScan[3][2][2] = {
     {{{"scan_events_update_time_up",
        PARLEY_SCAN("e.update_time", PARLEY_ALL, "(e.update_time, e.event_id) > ($1, $2)", "e.update_time, e.event_id")},
       {"scan_party_events_update_time_up",
-       PARLEY_SCAN("e.update_time", PARLEY_OF_PARTY, "(e.update_time, e.event_id) > ($1, $2)",
+       PARLEY_SCAN("e.update_time", PARLEY_ALL_OF_PARTY, "(e.update_time, e.event_id) > ($1, $2)",
                    "e.update_time, e.event_id")}},
      {{"scan_events_update_time_down",
        PARLEY_SCAN("e.update_time", PARLEY_ALL, "(e.update_time, e.event_id) < ($1, $2)",
                    "e.update_time desc, e.event_id desc")},
       {"scan_party_events_update_time_down",
-       PARLEY_SCAN("e.update_time", PARLEY_OF_PARTY, "(e.update_time, e.event_id) < ($1, $2)",
+       PARLEY_SCAN("e.update_time", PARLEY_ALL_OF_PARTY, "(e.update_time, e.event_id) < ($1, $2)",
                    "e.update_time desc, e.event_id desc")}}},
     {{{"scan_events_first_slot_up",
        PARLEY_SCAN(PARLEY_FIRST_SLOT, PARLEY_ALL, "(" PARLEY_FIRST_SLOT ", e.event_id) > ($1, $2)",
                    PARLEY_FIRST_SLOT ", e.event_id")},
       {"scan_party_events_first_slot_up",
-       PARLEY_SCAN(PARLEY_FIRST_SLOT, PARLEY_OF_PARTY, "(" PARLEY_FIRST_SLOT ", e.event_id) > ($1, $2)",
+       PARLEY_SCAN(PARLEY_FIRST_SLOT, PARLEY_ALL_OF_PARTY, "(" PARLEY_FIRST_SLOT ", e.event_id) > ($1, $2)",
                    PARLEY_FIRST_SLOT ", e.event_id")}},
      {{"scan_events_first_slot_down",
        PARLEY_SCAN(PARLEY_FIRST_SLOT, PARLEY_ALL, "(" PARLEY_FIRST_SLOT ", e.event_id) < ($1, $2)",
                    PARLEY_FIRST_SLOT " desc, e.event_id desc")},
       {"scan_party_events_first_slot_down",
-       PARLEY_SCAN(PARLEY_FIRST_SLOT, PARLEY_OF_PARTY, "(" PARLEY_FIRST_SLOT ", e.event_id) < ($1, $2)",
+       PARLEY_SCAN(PARLEY_FIRST_SLOT, PARLEY_ALL_OF_PARTY, "(" PARLEY_FIRST_SLOT ", e.event_id) < ($1, $2)",
                    PARLEY_FIRST_SLOT " desc, e.event_id desc")}}},
 };
 
