@@ -16,7 +16,7 @@ constexpr absl::Duration kDatabaseTime = absl::Seconds(300);
 constexpr int kPage = 1000;
 
 std::string Line(const data::LogEntry& entry, const data::Event& event) {
-  return absl::StrFormat("%6d  %s  %-6s  revision %-4d  %-10s  %2d slots  %d of %d confirmed\n", entry.sequence,
+  return absl::StrFormat("%6d  %s  %-6s  revision %-4d  %-10s  slots %2d  confirmed %d of %d\n", entry.sequence,
                          absl::FormatTime("%Y-%m-%dT%H:%M:%E6SZ", entry.create_time, absl::UTCTimeZone()),
                          event::v1::LogEntry::Occurrence_Name(entry.occurrence), event.revision,
                          event.delete_time ? "deleted" : event::v1::Event::State_Name(event.state), event.slots.size(),

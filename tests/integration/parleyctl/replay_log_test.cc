@@ -37,7 +37,7 @@ TEST_F(ReplayLogTest, A6_TheLogTellsWhatIsStored) {
   const v1::Event event = Negotiate();
   ASSERT_OK_AND_ASSIGN(const std::string lines, Replay(event.name()));
   EXPECT_EQ(std::ranges::count(lines, '\n'), 6);
-  EXPECT_THAT(lines, HasSubstr("2 of 2 confirmed"));
+  EXPECT_THAT(lines, HasSubstr("confirmed 2 of 2"));
   EXPECT_THAT(lines, HasSubstr("the log tells what is stored: \"" + event.title() + "\", AGREED, revision 3\n"));
   EXPECT_EQ(*Replay(event.name().substr(7)), lines) << "by its id alone";
   ASSERT_THAT(Delete(staff, event), Succeeds());
