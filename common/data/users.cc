@@ -26,16 +26,16 @@ std::vector<User> UsersOf(const Result& result) {
 
 }  // namespace
 
-constexpr Statement kFindByIds{"users_by_ids", R"sql(
-  select user_id, local_part, domain, state, role, create_time from users where user_id = any($1))sql"};
+#define PARLEY_SELECT_USERS "select user_id, local_part, domain, state, role, create_time from users "
+
+constexpr Statement kFindByIds{"users_by_ids", PARLEY_SELECT_USERS "where user_id = any($1)"};
 
 absl::StatusOr<std::vector<User>> Users::FindByIds(absl::Span<const Uuid> ids) {
   PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kFindByIds, Params().AddUuids(ids)));
   return UsersOf(result);
 }
 
-constexpr Statement kFindByAddresses{"users_by_addresses", R"sql(
-  select user_id, local_part, domain, state, role, create_time from users where address_key = any($1))sql"};
+constexpr Statement kFindByAddresses{"users_by_addresses", PARLEY_SELECT_USERS "where address_key = any($1)"};
 
 absl::StatusOr<std::vector<User>> Users::FindByAddresses(absl::Span<const Address> addresses) {
   std::vector<std::string> keys;
@@ -73,18 +73,33 @@ absl::StatusOr<std::vector<User>> Users::FindOrCreate(absl::Span<const Address> 
   return FindByAddresses(addresses);
 }
 
-constexpr Statement kActivate{"activate_user", R"sql(
+constexpr Statement kList{"list_users", PARLEY_SELECT_USERS "where user_id < $1 order by user_id desc limit $2"};
+
+absl::StatusOr<std::vector<User>> Users::List(const std::optional<Uuid>& before, int limit) {
+  PARLEY_ASSIGN_OR_RETURN(const Result result,
+                          tx_.Execute(kList, Params().Add(before.value_or(Uuid::Max())).Add(int64_t{limit})));
+  return UsersOf(result);
+}
+
+constexpr Statement kLock{"lock_user", PARLEY_SELECT_USERS "where user_id = $1 for no key update"};
+
+absl::StatusOr<std::optional<User>> Users::Lock(const Uuid& id) {
+  PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kLock, Params().Add(id)));
+  if (result.empty()) return std::nullopt;
+  return UserOf(result[0]);
+}
+
+constexpr Statement kRegister{"register_user", R"sql(
   update users set state = 'ACTIVE', role = $2, local_part = $3 where user_id = $1 and state = 'INACTIVE')sql"};
 
 absl::StatusOr<User> Users::Register(const Address& address, User::Role role) {
   PARLEY_ASSIGN_OR_RETURN(const auto users, FindOrCreate({address}));
   User user = users.front();
-  const std::string name = "users/" + user.id.ToString();
   PARLEY_ASSIGN_OR_RETURN(
       const Result result,
-      tx_.Execute(kActivate, Params().Add(user.id).Add(token::v1::User::Role_Name(role)).Add(address.local_part)));
+      tx_.Execute(kRegister, Params().Add(user.id).Add(token::v1::User::Role_Name(role)).Add(address.local_part)));
   if (result.affected() == 0) {
-    return AlreadyExists("parley.token.v1.User", name, "the address is registered already, as " + name);
+    return AlreadyExists(kUserType, user.name(), "the address is registered already, as " + user.name());
   }
   user.state = token::v1::User::ACTIVE;
   user.role = role;
@@ -92,10 +107,11 @@ absl::StatusOr<User> Users::Register(const Address& address, User::Role role) {
   return user;
 }
 
-constexpr Statement kSetRole{"set_user_role", "update users set role = $2 where user_id = $1"};
+constexpr Statement kSave{"save_user", "update users set state = $2, role = $3 where user_id = $1"};
 
-absl::Status Users::SetRole(const Uuid& id, User::Role role) {
-  return tx_.Execute(kSetRole, Params().Add(id).Add(token::v1::User::Role_Name(role))).status();
+absl::Status Users::Save(const Uuid& id, User::State state, User::Role role) {
+  const Params params = Params().Add(id).Add(token::v1::User::State_Name(state)).Add(token::v1::User::Role_Name(role));
+  return tx_.Execute(kSave, params).status();
 }
 
 }  // namespace parley::data

@@ -1,4 +1,4 @@
-// Errors of Parley: an absl::Status whose payloads are the details of google.rpc.Status, as ../shared/api.md wants
+// Errors of Parley: an absl::Status whose payloads are the details of google.rpc.Status, as proto/README.md lists
 // them.
 //
 // Each function below makes one row of the table of errors. The details travel inside the status; common/rpc puts them

@@ -24,8 +24,8 @@ constexpr absl::Duration kPause = absl::Milliseconds(50);
 absl::StatusOr<data::User> RegisterStaff(data::Transaction& tx, const Address& address) {
   PARLEY_ASSIGN_OR_RETURN(const auto users, data::Users(tx).FindOrCreate({address}));
   const data::User& user = users.front();
-  if (!user.active()) return data::Users(tx).Register(address, token::v1::User::STAFF);
-  PARLEY_RETURN_IF_ERROR(data::Users(tx).SetRole(user.id, token::v1::User::STAFF));
+  if (user.state == token::v1::User::INACTIVE) return data::Users(tx).Register(address, token::v1::User::STAFF);
+  PARLEY_RETURN_IF_ERROR(data::Users(tx).Save(user.id, token::v1::User::ACTIVE, token::v1::User::STAFF));
   return user;
 }
 

@@ -9,8 +9,8 @@
 
 namespace parley::ctl {
 
-// Makes the user of this address ACTIVE and STAFF, creating it if need be, and a new API key for it: all or nothing
-// (domain rule U5). Answers with the key, which can never be read again. INVALID_ARGUMENT where it is no address.
+// Makes the user of this address ACTIVE (also a deactivated one) and STAFF, creating it if need be, and a new API key:
+// all or nothing (domain rule U5). Answers with the key, which can never be read again. INVALID_ARGUMENT where it is no address.
 absl::StatusOr<std::string> CreateStaff(const std::string& database_url, const std::string& address);
 
 // Replays the log of an event (`events/{event}`, or its id alone) by the rules, one line a step, and compares the result

@@ -15,6 +15,8 @@ using internal::token::v1::CheckCredentialRequest;
 using internal::token::v1::CheckCredentialResponse;
 using internal::token::v1::CreateEmailTokenRequest;
 using internal::token::v1::CreateEmailTokenResponse;
+using internal::token::v1::FindEmailTokenRequest;
+using internal::token::v1::FindEmailTokenResponse;
 using internal::token::v1::RevokeEmailTokenRequest;
 
 // E-mail tokens are made and unmade by the service that mails their keys.
@@ -57,6 +59,13 @@ absl::StatusOr<Credential> FindCredential(data::Transaction& tx, std::string_vie
   return *found;
 }
 
+// U4. `name` is how the user is called in the error.
+absl::Status CheckNotDeactivated(const data::User& user, std::string_view name) {
+  if (user.state != v1::User::DEACTIVATED) return absl::OkStatus();
+  return Precondition(error::v1::USER_STATE, name, "the user is deactivated",
+                      {{"state", v1::User::State_Name(user.state)}});
+}
+
 // The user for whom the holder of the credential wants to act (U6).
 absl::StatusOr<data::User> FindActedFor(data::Transaction& tx, const Credential& credential,
                                         const std::string& act_for) {
@@ -67,7 +76,9 @@ absl::StatusOr<data::User> FindActedFor(data::Transaction& tx, const Credential&
   if (credential.role != v1::User::STAFF) return Forbidden("only staff may act for another user");
   PARLEY_ASSIGN_OR_RETURN(const auto users, data::Users(tx).FindByAddresses({*address}));
   // The address itself stands in no error.
-  if (users.empty()) return NotFound("parley.token.v1.User", "the user that parley-act-for names");
+  constexpr std::string_view kNamed = "the user that parley-act-for names";
+  if (users.empty()) return NotFound(kUserType, kNamed);
+  PARLEY_RETURN_IF_ERROR(CheckNotDeactivated(users.front(), kNamed));
   return users.front();
 }
 
@@ -124,16 +135,34 @@ absl::Status CredentialHandlers::CreateEmailToken(const rpc::Call& call, const C
       data::Transact(pool_, call.deadline, [&](data::Transaction& tx) -> absl::StatusOr<NewEmailToken> {
         PARLEY_ASSIGN_OR_RETURN(const auto events, data::Events(tx).Find({event_id}));
         if (events.empty() || events.front().delete_time) {
-          return NotFound("parley.event.v1.Event", "events/" + event_id.ToString());
+          return NotFound(kEventType, "events/" + event_id.ToString());
         }
-        if (events.front().FindParty(user_id) == nullptr) {
-          return NotFound("parley.token.v1.User", "users/" + user_id.ToString());
+        PARLEY_ASSIGN_OR_RETURN(const auto users, data::Users(tx).FindByIds({user_id}));
+        if (users.empty() || events.front().FindParty(user_id) == nullptr) {
+          return NotFound(kUserType, "users/" + user_id.ToString());
         }
+        PARLEY_RETURN_IF_ERROR(CheckNotDeactivated(users.front(), users.front().name()));
         return EmailTokens(tx).Create(event_id, user_id, tx.now() + email_token_lifetime_);
       }));
   response.set_email_token_id(made.email_token.id.ToBytes());
   response.set_key(made.key);
   ToProto(made.email_token.expire_time, response.mutable_expire_time());
+  return absl::OkStatus();
+}
+
+absl::Status CredentialHandlers::FindEmailToken(const rpc::Call& call, const FindEmailTokenRequest& request,
+                                                FindEmailTokenResponse& response) const {
+  PARLEY_RETURN_IF_ERROR(RequireService(call));
+  FieldViolations fields;
+  if (request.key_hash().size() != data::HashKey("").size()) fields.Add("key_hash", "must be a SHA-256 of 32 bytes");
+  PARLEY_RETURN_IF_ERROR(fields.ToStatus());
+  PARLEY_RETURN_IF_ERROR(RequireMailingService(call));
+  PARLEY_ASSIGN_OR_RETURN(const auto found, data::Transact(pool_, call.deadline, [&](data::Transaction& tx) {
+                            return EmailTokens(tx).FindByHash(request.key_hash());
+                          }));
+  if (!found || found->revoke_time || found->gone) return NotFound("parley.token.v1.EmailToken", "the e-mail token");
+  response.set_event_id(found->event_id.ToBytes());
+  response.set_user_id(found->user_id.ToBytes());
   return absl::OkStatus();
 }
 

@@ -20,6 +20,8 @@ class CredentialHandlers {
                                internal::token::v1::CheckCredentialResponse& response) const;
   absl::Status CreateEmailToken(const rpc::Call& call, const internal::token::v1::CreateEmailTokenRequest& request,
                                 internal::token::v1::CreateEmailTokenResponse& response) const;
+  absl::Status FindEmailToken(const rpc::Call& call, const internal::token::v1::FindEmailTokenRequest& request,
+                              internal::token::v1::FindEmailTokenResponse& response) const;
   absl::Status RevokeEmailToken(const rpc::Call& call, const internal::token::v1::RevokeEmailTokenRequest& request,
                                 google::protobuf::Empty& response) const;
 

@@ -30,7 +30,7 @@ absl::StatusOr<std::optional<Credential>> Credentials::FindApiKey(std::string_vi
 constexpr data::Statement kFindEmailToken{"credential_by_email_token", R"sql(
   select t.email_token_id, t.user_id, u.state, t.event_id, t.expire_time
   from email_tokens t join users u using (user_id) join events e using (event_id)
-  where t.key_hash = $1 and t.revoke_time is null and e.delete_time is null)sql"};
+  where t.key_hash = $1 and t.revoke_time is null and e.delete_time is null and u.state <> 'DEACTIVATED')sql"};
 
 absl::StatusOr<std::optional<Credential>> Credentials::FindEmailToken(std::string_view key_hash) {
   PARLEY_ASSIGN_OR_RETURN(const data::Result result, tx_.Execute(kFindEmailToken, data::Params().AddBytes(key_hash)));

@@ -27,7 +27,8 @@ class Credentials {
 
   // Nothing where it is unknown or revoked, or its user not active (U4).
   absl::StatusOr<std::optional<Credential>> FindApiKey(std::string_view key_hash);
-  // Nothing where it is unknown or revoked, or its event deleted (E10). A guest is a member, whoever its user is (T4).
+  // Nothing where it is unknown or revoked, its event deleted (E10), or its user deactivated (U4). A guest is a member,
+  // whoever its user is (T4).
   absl::StatusOr<std::optional<Credential>> FindEmailToken(std::string_view key_hash);
 
  private:

@@ -10,12 +10,28 @@ using data::Result;
 using data::Row;
 using data::Statement;
 
+namespace {
+
+EmailToken EmailTokenOf(const Row& row) {
+  EmailToken email_token;
+  email_token.id = row.GetUuid(0);
+  email_token.event_id = row.GetUuid(1);
+  email_token.user_id = row.GetUuid(2);
+  email_token.create_time = row.GetTime(3);
+  email_token.expire_time = row.GetTime(4);
+  if (!row.IsNull(5)) email_token.revoke_time = row.GetTime(5);
+  email_token.gone = row.GetBool(6);
+  return email_token;
+}
+
+}  // namespace
+
 constexpr Statement kCreate{"create_email_token", R"sql(
   insert into email_tokens (email_token_id, event_id, user_id, key_hash, create_time, expire_time)
   values ($1, $2, $3, $4, $5, $6))sql"};
 
 absl::StatusOr<NewEmailToken> EmailTokens::Create(const Uuid& event_id, const Uuid& user_id, absl::Time expire_time) {
-  NewEmailToken made{{Uuid::TimeOrdered(), event_id, user_id, tx_.now(), expire_time, std::nullopt},
+  NewEmailToken made{{Uuid::TimeOrdered(), event_id, user_id, tx_.now(), expire_time, std::nullopt, false},
                      data::MakeKey(data::kGuestKeyPrefix)};
   Params params;
   params.Add(made.email_token.id).Add(event_id).Add(user_id).AddBytes(data::HashKey(made.key));
@@ -24,23 +40,55 @@ absl::StatusOr<NewEmailToken> EmailTokens::Create(const Uuid& event_id, const Uu
   return made;
 }
 
-constexpr Statement kFind{"find_email_token", R"sql(
-  select t.email_token_id, t.event_id, t.user_id, t.create_time, t.expire_time, t.revoke_time
-  from email_tokens t join events e using (event_id)
-  where t.email_token_id = $1 and e.delete_time is null)sql"};
+#define PARLEY_SELECT_EMAIL_TOKENS                                                                                 \
+  "select t.email_token_id, t.event_id, t.user_id, t.create_time, t.expire_time, t.revoke_time, e.delete_time is " \
+  "not null from email_tokens t join events e using (event_id) "
+
+constexpr Statement kFind{"find_email_token", PARLEY_SELECT_EMAIL_TOKENS "where t.email_token_id = $1"};
 
 absl::StatusOr<std::optional<EmailToken>> EmailTokens::Find(const Uuid& id) {
   PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kFind, Params().Add(id)));
   if (result.empty()) return std::nullopt;
-  const Row row = result[0];
-  EmailToken email_token{row.GetUuid(0), row.GetUuid(1), row.GetUuid(2), row.GetTime(3), row.GetTime(4), std::nullopt};
-  if (!row.IsNull(5)) email_token.revoke_time = row.GetTime(5);
-  return email_token;
+  return EmailTokenOf(result[0]);
+}
+
+constexpr Statement kFindByHash{"find_email_token_by_hash", PARLEY_SELECT_EMAIL_TOKENS "where t.key_hash = $1"};
+
+absl::StatusOr<std::optional<EmailToken>> EmailTokens::FindByHash(std::string_view key_hash) {
+  PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kFindByHash, Params().AddBytes(key_hash)));
+  if (result.empty()) return std::nullopt;
+  return EmailTokenOf(result[0]);
+}
+
+constexpr Statement kList{"list_email_tokens", PARLEY_SELECT_EMAIL_TOKENS R"sql(
+  where t.event_id = $1 and t.email_token_id < $2 and ($3::uuid is null or t.user_id = $3)
+  order by t.email_token_id desc limit $4)sql"};
+
+absl::StatusOr<std::vector<EmailToken>> EmailTokens::List(const Uuid& event_id, const std::optional<Uuid>& user_id,
+                                                          const std::optional<Uuid>& before, int limit) {
+  Params params;
+  params.Add(event_id).Add(before.value_or(Uuid::Max()));
+  user_id ? params.Add(*user_id) : params.AddNull();
+  params.Add(int64_t{limit});
+  PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kList, params));
+  std::vector<EmailToken> email_tokens;
+  for (int i = 0; i < result.size(); ++i) email_tokens.push_back(EmailTokenOf(result[i]));
+  return email_tokens;
 }
 
 constexpr Statement kRevoke{"revoke_email_token", R"sql(
   update email_tokens set revoke_time = now() where email_token_id = $1 and revoke_time is null)sql"};
 
 absl::Status EmailTokens::Revoke(const Uuid& id) { return tx_.Execute(kRevoke, Params().Add(id)).status(); }
+
+constexpr Statement kPurge{"purge_email_tokens", R"sql(
+  delete from email_tokens where email_token_id = any(array(
+    select email_token_id from email_tokens where expire_time <= now() - interval '90 days'
+    order by expire_time limit 1000 for update skip locked)))sql"};
+
+absl::StatusOr<int64_t> EmailTokens::Purge() {
+  PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kPurge));
+  return result.affected();
+}
 
 }  // namespace parley::token

@@ -1,9 +1,11 @@
-// E-mail tokens: by which one party acts on one event without an account (domain rules T1 to T6). This service alone
+// E-mail tokens: by which one party acts on one event without an account (rules T1 to T6). This service alone
 // uses their table.
 #pragma once
 
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "common/data/transaction.h"
 
@@ -16,6 +18,7 @@ struct EmailToken {
   absl::Time create_time;
   absl::Time expire_time;
   std::optional<absl::Time> revoke_time;
+  bool gone = false;  // with its event, which was deleted (E10)
 
   // `events/.../emailTokens/...`
   std::string name() const { return "events/" + event_id.ToString() + "/emailTokens/" + id.ToString(); }
@@ -35,10 +38,16 @@ class EmailTokens {
   explicit EmailTokens(data::Transaction& tx) : tx_(tx) {}
 
   absl::StatusOr<NewEmailToken> Create(const Uuid& event_id, const Uuid& user_id, absl::Time expire_time);
-  // Revoked and expired ones too; not those of a deleted event, which are gone with it (E10).
+  // Revoked, expired and gone ones too.
   absl::StatusOr<std::optional<EmailToken>> Find(const Uuid& id);
+  absl::StatusOr<std::optional<EmailToken>> FindByHash(std::string_view key_hash);
+  // Of the event, and of this user alone where there is one; newest first, older than `before` where there is one.
+  absl::StatusOr<std::vector<EmailToken>> List(const Uuid& event_id, const std::optional<Uuid>& user_id,
+                                               const std::optional<Uuid>& before, int limit);
   // Keeps the time of the first revocation. Absent is OK.
   absl::Status Revoke(const Uuid& id);
+  // Deletes some of those that expired 90 days ago or earlier (T3). Answers with their number.
+  absl::StatusOr<int64_t> Purge();
 
  private:
   data::Transaction& tx_;

@@ -8,6 +8,7 @@
 #include "common/data/workers.h"
 #include "common/rpc/server.h"
 #include "services/token/credential_handlers.h"
+#include "services/token/purge.h"
 #include "services/token/token_handlers.h"
 #include "services/token/token_server.h"
 
@@ -36,16 +37,22 @@ int main(int argc, char** argv) {
   }
 
   rpc::StartProcess("token", settings);
-  // One connection more, to see whether the database is there while all threads work.
-  data::Pool pool(database_url, workers + 1);
+  // Two connections more: to purge, and to see whether the database is there while all threads work.
+  data::Pool pool(database_url, workers + 2);
   data::Workers threads(workers, queue_capacity);
   rpc::CallQueue queue{*signer, threads, settings.default_deadline};
   const token::TokenHandlers token_handlers(pool, *signer);
   const token::CredentialHandlers credential_handlers(pool, email_token_days * absl::Hours(24));
   token::TokenServer token_server(queue, token_handlers);
   token::CredentialServer credential_server(queue, credential_handlers);
+  token::Purge purge(pool);
+  auto ready = [&] {
+    absl::Status status = data::CheckSchema(pool, absl::Now() + absl::Seconds(5));
+    if (status.ok()) purge.Start();
+    return status;
+  };
   return rpc::Serve(settings, {.names = {std::string(token::v1::TokenService::service_full_name()),
                                          std::string(internal::token::v1::CredentialService::service_full_name())},
                                .services = {&token_server, &credential_server},
-                               .ready = [&] { return data::CheckSchema(pool, absl::Now() + absl::Seconds(5)); }});
+                               .ready = ready});
 }

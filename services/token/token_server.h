@@ -22,6 +22,22 @@ class TokenServer final : public v1::TokenService::CallbackService {
                                     v1::User* response) override {
     return get_user_.Start(context, request, response);
   }
+  grpc::ServerUnaryReactor* ListUsers(grpc::CallbackServerContext* context, const v1::ListUsersRequest* request,
+                                      v1::ListUsersResponse* response) override {
+    return list_users_.Start(context, request, response);
+  }
+  grpc::ServerUnaryReactor* UpdateUser(grpc::CallbackServerContext* context, const v1::UpdateUserRequest* request,
+                                       v1::User* response) override {
+    return update_user_.Start(context, request, response);
+  }
+  grpc::ServerUnaryReactor* ActivateUser(grpc::CallbackServerContext* context, const v1::ActivateUserRequest* request,
+                                         v1::User* response) override {
+    return activate_user_.Start(context, request, response);
+  }
+  grpc::ServerUnaryReactor* DeactivateUser(grpc::CallbackServerContext* context,
+                                           const v1::DeactivateUserRequest* request, v1::User* response) override {
+    return deactivate_user_.Start(context, request, response);
+  }
   grpc::ServerUnaryReactor* CreateApiKey(grpc::CallbackServerContext* context, const v1::CreateApiKeyRequest* request,
                                          v1::ApiKey* response) override {
     return create_api_key_.Start(context, request, response);
@@ -38,6 +54,11 @@ class TokenServer final : public v1::TokenService::CallbackService {
                                           v1::EmailToken* response) override {
     return get_email_token_.Start(context, request, response);
   }
+  grpc::ServerUnaryReactor* ListEmailTokens(grpc::CallbackServerContext* context,
+                                            const v1::ListEmailTokensRequest* request,
+                                            v1::ListEmailTokensResponse* response) override {
+    return list_email_tokens_.Start(context, request, response);
+  }
   grpc::ServerUnaryReactor* RevokeEmailToken(grpc::CallbackServerContext* context,
                                              const v1::RevokeEmailTokenRequest* request,
                                              v1::EmailToken* response) override {
@@ -47,10 +68,15 @@ class TokenServer final : public v1::TokenService::CallbackService {
  private:
   rpc::Method<v1::CreateUserRequest, v1::User> create_user_;
   rpc::Method<v1::GetUserRequest, v1::User> get_user_;
+  rpc::Method<v1::ListUsersRequest, v1::ListUsersResponse> list_users_;
+  rpc::Method<v1::UpdateUserRequest, v1::User> update_user_;
+  rpc::Method<v1::ActivateUserRequest, v1::User> activate_user_;
+  rpc::Method<v1::DeactivateUserRequest, v1::User> deactivate_user_;
   rpc::Method<v1::CreateApiKeyRequest, v1::ApiKey> create_api_key_;
   rpc::Method<v1::ListApiKeysRequest, v1::ListApiKeysResponse> list_api_keys_;
   rpc::Method<v1::RevokeApiKeyRequest, v1::ApiKey> revoke_api_key_;
   rpc::Method<v1::GetEmailTokenRequest, v1::EmailToken> get_email_token_;
+  rpc::Method<v1::ListEmailTokensRequest, v1::ListEmailTokensResponse> list_email_tokens_;
   rpc::Method<v1::RevokeEmailTokenRequest, v1::EmailToken> revoke_email_token_;
 };
 
@@ -68,6 +94,11 @@ class CredentialServer final : public internal::token::v1::CredentialService::Ca
                                              internal::token::v1::CreateEmailTokenResponse* response) override {
     return create_email_token_.Start(context, request, response);
   }
+  grpc::ServerUnaryReactor* FindEmailToken(grpc::CallbackServerContext* context,
+                                           const internal::token::v1::FindEmailTokenRequest* request,
+                                           internal::token::v1::FindEmailTokenResponse* response) override {
+    return find_email_token_.Start(context, request, response);
+  }
   grpc::ServerUnaryReactor* RevokeEmailToken(grpc::CallbackServerContext* context,
                                              const internal::token::v1::RevokeEmailTokenRequest* request,
                                              google::protobuf::Empty* response) override {
@@ -79,6 +110,8 @@ class CredentialServer final : public internal::token::v1::CredentialService::Ca
       check_credential_;
   rpc::Method<internal::token::v1::CreateEmailTokenRequest, internal::token::v1::CreateEmailTokenResponse>
       create_email_token_;
+  rpc::Method<internal::token::v1::FindEmailTokenRequest, internal::token::v1::FindEmailTokenResponse>
+      find_email_token_;
   rpc::Method<internal::token::v1::RevokeEmailTokenRequest, google::protobuf::Empty> revoke_email_token_;
 };
 

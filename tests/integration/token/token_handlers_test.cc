@@ -120,8 +120,8 @@ TEST_F(TokenHandlersTest, U4_OnlyStaffCreateUsersAndIssueKeys) {
   const auto denied = Fails(kPermissionDenied, error::v1::PERMISSION_DENIED);
   EXPECT_THAT(CreateUser(CallByUser(anna), "new@example.com"), denied);
   EXPECT_THAT(CreateApiKey(CallByUser(anna), NameOf(anna)), denied);
-  EXPECT_EQ(CreateApiKey(CallByUser(anna), NameOf(ben)).status(),
-            CreateApiKey(CallByUser(anna), unknown_user).status());
+  EXPECT_EQ(CreateApiKey(CallByUser(anna), NameOf(ben)).status().message(),
+            CreateApiKey(CallByUser(anna), unknown_user).status().message());
   EXPECT_EQ(database.Sql("select count(*)::text from api_keys"), "0");
 }
 
@@ -396,11 +396,12 @@ TEST_F(TokenHandlersTest, E10_TheTokensOfADeletedEventAreGoneForEverybody) {
   const Uuid event_id = MakeEvent({anna, ben});
   const Guest guest = MakeGuest(event_id, ben);
   Delete(event_id);
-  const auto hidden = Fails(kPermissionDenied, error::v1::PERMISSION_DENIED);
-  EXPECT_THAT(GetEmailToken(guest.call, own_email_token), hidden);
-  EXPECT_THAT(GetEmailToken(CallByUser(ben), guest.name), hidden);
-  EXPECT_THAT(GetEmailToken(CallByUser(staff), guest.name), Fails(kNotFound, error::v1::NOT_FOUND));
-  EXPECT_THAT(RevokeEmailToken(CallByUser(staff), guest.name), Fails(kNotFound, error::v1::NOT_FOUND));
+  const auto gone = Fails(kNotFound, error::v1::NOT_FOUND);
+  EXPECT_THAT(GetEmailToken(guest.call, own_email_token), gone);
+  EXPECT_THAT(GetEmailToken(CallByUser(ben), guest.name), gone);
+  EXPECT_THAT(GetEmailToken(CallByUser(staff), guest.name), gone);
+  EXPECT_THAT(RevokeEmailToken(CallByUser(staff), guest.name), gone);
+  EXPECT_THAT(GetEmailToken(CallByUser(anna), guest.name), Fails(kPermissionDenied, error::v1::PERMISSION_DENIED));
 }
 
 }  // namespace

@@ -1,0 +1,54 @@
+#include "services/token/purge.h"
+
+#include "absl/time/clock.h"
+#include "common/data/request_records.h"
+#include "common/log/log.h"
+#include "common/status/status.h"
+#include "services/token/email_tokens.h"
+
+namespace parley::token {
+
+namespace {
+constexpr absl::Duration kInterval = absl::Minutes(1);
+constexpr absl::Duration kPause = absl::Milliseconds(100);
+constexpr absl::Duration kStepTime = absl::Seconds(5);
+}  // namespace
+
+absl::StatusOr<int64_t> PurgeSome(data::Pool& pool) {
+  return data::Transact(pool, absl::Now() + kStepTime, [](data::Transaction& tx) -> absl::StatusOr<int64_t> {
+    PARLEY_ASSIGN_OR_RETURN(const int64_t email_tokens, EmailTokens(tx).Purge());
+    PARLEY_ASSIGN_OR_RETURN(const int64_t records, data::RequestRecords(tx).Purge());
+    return email_tokens + records;
+  });
+}
+
+Purge::~Purge() {
+  std::thread thread;
+  {
+    absl::MutexLock lock(&mutex_);
+    stopping_ = true;
+    thread.swap(thread_);
+  }
+  if (thread.joinable()) thread.join();
+}
+
+void Purge::Start() {
+  absl::MutexLock lock(&mutex_);
+  if (!thread_.joinable() && !stopping_) thread_ = std::thread([this] { Run(); });
+}
+
+void Purge::Run() {
+  while (true) {
+    const auto purged = PurgeSome(pool_);
+    if (!purged.ok()) {
+      Log(LogLevel::kWarning, "cannot purge", {{"error", std::string(purged.status().message())}});
+    } else if (*purged > 0) {
+      Log(LogLevel::kInfo, "purged", {{"rows", *purged}});
+    }
+    const bool more = purged.ok() && *purged > 0;
+    absl::MutexLock lock(&mutex_);
+    if (mutex_.AwaitWithTimeout(absl::Condition(&stopping_), more ? kPause : kInterval)) return;
+  }
+}
+
+}  // namespace parley::token

@@ -1,0 +1,34 @@
+// Deletes what is kept for a time only and is past it, in small steps: e-mail tokens 90 days after they expired (rule
+// T3), and what is remembered of calls with a request_id. Any number of processes may do it at once. Thread-safe.
+#pragma once
+
+#include <thread>
+
+#include "absl/synchronization/mutex.h"
+#include "common/data/transaction.h"
+
+namespace parley::token {
+
+// One step: at most a thousand rows of each kind. Answers with their number.
+absl::StatusOr<int64_t> PurgeSome(data::Pool& pool);
+
+// Does so each minute, and at once again while there is more.
+class Purge {
+ public:
+  // The pool must outlive it.
+  explicit Purge(data::Pool& pool) : pool_(pool) {}
+  ~Purge();
+
+  // Starts, the first time.
+  void Start();
+
+ private:
+  void Run();
+
+  data::Pool& pool_;
+  absl::Mutex mutex_;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  std::thread thread_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace parley::token

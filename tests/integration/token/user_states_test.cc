@@ -1,0 +1,237 @@
+// Users' states and roles, and what they mean for credentials (rules U1, U2, U4, U6, T5).
+#include <gmock/gmock.h>
+
+#include <set>
+#include <thread>
+
+#include "tests/integration/token/token_test.h"
+
+namespace parley::token {
+namespace {
+
+using test::Fails;
+using test::Succeeds;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+class UserStatesTest : public TokenTest {
+ protected:
+  template <class Request>
+  static Request Of(const std::string& name, const std::string& etag = "") {
+    Request request;
+    request.set_name(name);
+    request.set_etag(etag);
+    return request;
+  }
+  absl::StatusOr<v1::User> Deactivate(const rpc::Call& call, const std::string& name, const std::string& etag = "") {
+    v1::User user;
+    PARLEY_RETURN_IF_ERROR(tokens.DeactivateUser(call, Of<v1::DeactivateUserRequest>(name, etag), user));
+    return user;
+  }
+  absl::StatusOr<v1::User> Activate(const rpc::Call& call, const std::string& name, const std::string& etag = "") {
+    v1::User user;
+    PARLEY_RETURN_IF_ERROR(tokens.ActivateUser(call, Of<v1::ActivateUserRequest>(name, etag), user));
+    return user;
+  }
+  absl::StatusOr<v1::User> SetRole(const rpc::Call& call, const std::string& name, v1::User::Role role,
+                                   const std::string& etag = "") {
+    v1::UpdateUserRequest request;
+    request.mutable_user()->set_name(name);
+    request.mutable_user()->set_role(role);
+    request.mutable_user()->set_etag(etag);
+    v1::User user;
+    PARLEY_RETURN_IF_ERROR(tokens.UpdateUser(call, request, user));
+    return user;
+  }
+  absl::StatusOr<std::vector<v1::User>> ListUsers(const rpc::Call& call, const std::string& address = "") {
+    v1::ListUsersRequest request;
+    request.set_page_size(2);
+    request.set_address(address);
+    std::vector<v1::User> users;
+    do {
+      v1::ListUsersResponse response;
+      PARLEY_RETURN_IF_ERROR(tokens.ListUsers(call, request, response));
+      EXPECT_LE(response.users_size(), 2);
+      users.insert(users.end(), response.users().begin(), response.users().end());
+      request.set_page_token(response.next_page_token());
+    } while (!request.page_token().empty());
+    return users;
+  }
+  // Of all rows of all tables.
+  std::string Digest() const {
+    return database.Sql(
+        "select md5(string_agg(t, '|' order by t)) from (select u::text t from users u union all "
+        "select k::text from api_keys k union all select e::text from email_tokens e union all "
+        "select l::text from log_entries l union all select r::text from request_records r) as all_rows");
+  }
+
+  const data::User anna = MakeUser("anna@example.com");
+  const data::User ben = MakeUser("ben@example.com");
+  const data::User staff = MakeUser("staff@example.com", v1::User::STAFF);
+  const std::string unknown = "users/" + Uuid::TimeOrdered().ToString();
+};
+
+const auto kRefused = Fails(kUnauthenticated, error::v1::CREDENTIAL_INVALID);
+
+TEST_F(UserStatesTest, U4_ADeactivatedUsersKeysAndEmailTokensAreRefused) {
+  const Uuid event_id = MakeEvent({anna, ben});
+  const std::string key = MakeApiKey(anna);
+  const Guest guest = MakeGuest(event_id, anna);
+  ASSERT_OK_AND_ASSIGN(const v1::User deactivated, Deactivate(CallByUser(staff), NameOf(anna)));
+  EXPECT_EQ(deactivated.state(), v1::User::DEACTIVATED);
+  EXPECT_THAT(Check(key), kRefused);
+  EXPECT_THAT(Check(guest.key), kRefused);
+  database.Sql("update email_tokens set expire_time = now()");
+  EXPECT_THAT(Check(guest.key), kRefused) << "that it has expired as well is not said";
+  internal::token::v1::CreateEmailTokenRequest request;
+  request.set_event_id(event_id.ToBytes());
+  request.set_user_id(anna.id.ToBytes());
+  internal::token::v1::CreateEmailTokenResponse made;
+  const absl::Status refused = credentials.CreateEmailToken(CallByService("notification"), request, made);
+  EXPECT_THAT(refused, Fails(absl::StatusCode::kFailedPrecondition, error::v1::USER_STATE)) << "no new token is made";
+  v1::CreateApiKeyRequest new_key;
+  new_key.set_parent(NameOf(anna));
+  v1::ApiKey api_key;
+  EXPECT_THAT(tokens.CreateApiKey(CallByUser(staff), new_key, api_key),
+              Fails(absl::StatusCode::kFailedPrecondition, error::v1::USER_STATE));
+  EXPECT_THAT(Check(MakeApiKey(ben)), Succeeds()) << "others are not touched";
+}
+
+TEST_F(UserStatesTest, U4_ActivationUndoesDeactivation) {
+  const std::string key = MakeApiKey(anna);
+  const Guest guest = MakeGuest(MakeEvent({anna, ben}), anna);
+  ASSERT_THAT(Deactivate(CallByUser(staff), NameOf(anna)), Succeeds());
+  ASSERT_THAT(Deactivate(CallByUser(staff), NameOf(anna)), Succeeds()) << "again changes nothing";
+  ASSERT_OK_AND_ASSIGN(const v1::User active, Activate(CallByUser(staff), NameOf(anna)));
+  EXPECT_EQ(active.state(), v1::User::ACTIVE);
+  EXPECT_THAT(Check(key), Succeeds());
+  EXPECT_THAT(Check(guest.key), Succeeds());
+  const data::User inactive = MakeInactiveUser("named@example.com");
+  ASSERT_OK_AND_ASSIGN(const v1::User activated, Activate(CallByUser(staff), NameOf(inactive)));
+  EXPECT_EQ(activated.state(), v1::User::ACTIVE);
+  EXPECT_EQ(activated.role(), v1::User::MEMBER);
+}
+
+TEST_F(UserStatesTest, U6_ADeactivatedUserCannotBeActedFor) {
+  const std::string key = MakeApiKey(staff);
+  ASSERT_THAT(Check(key, "anna@example.com"), Succeeds());
+  MakeInactiveUser("named@example.com");
+  ASSERT_OK_AND_ASSIGN(const auto inactive, Check(key, "named@example.com"));
+  EXPECT_EQ(inactive.role(), v1::User::MEMBER);
+  EXPECT_EQ(inactive.state(), v1::User::INACTIVE);
+  ASSERT_THAT(Deactivate(CallByUser(staff), NameOf(anna)), Succeeds());
+  EXPECT_THAT(Check(key, "anna@example.com"), Fails(absl::StatusCode::kFailedPrecondition, error::v1::USER_STATE));
+  EXPECT_THAT(Check(key, "nobody@example.com"), Fails(kNotFound, error::v1::NOT_FOUND));
+  EXPECT_THAT(Check(MakeApiKey(ben), "anna@example.com"), Fails(kPermissionDenied, error::v1::PERMISSION_DENIED));
+}
+
+TEST_F(UserStatesTest, U4_OnlyStaffChangeUsers) {
+  const Guest guest = MakeGuest(MakeEvent({anna, staff}), staff);
+  const auto denied = Fails(kPermissionDenied, error::v1::PERMISSION_DENIED);
+  const auto missing = Fails(kUnauthenticated, error::v1::CREDENTIAL_MISSING);
+  const std::string before = Digest();
+  for (const std::string& name : {NameOf(anna), unknown}) {
+    for (const rpc::Call& call : {CallByUser(anna), CallByUser(ben), guest.call}) {
+      EXPECT_THAT(Deactivate(call, name), denied);
+      EXPECT_THAT(Activate(call, name), denied);
+      EXPECT_THAT(SetRole(call, name, v1::User::STAFF), denied);
+      EXPECT_THAT(ListUsers(call), denied);
+    }
+    EXPECT_THAT(Deactivate(CallByNobody(), name), missing);
+    EXPECT_THAT(Activate(CallByNobody(), name), missing);
+    EXPECT_THAT(SetRole(CallByNobody(), name, v1::User::STAFF), missing);
+    EXPECT_THAT(ListUsers(CallByNobody()), missing);
+  }
+  const auto absent = Fails(kNotFound, error::v1::NOT_FOUND);
+  EXPECT_THAT(Deactivate(CallByUser(staff), unknown), absent);
+  EXPECT_THAT(Activate(CallByUser(staff), unknown), absent);
+  EXPECT_THAT(SetRole(CallByUser(staff), unknown, v1::User::STAFF), absent);
+  const auto bad = Fails(kInvalidArgument, error::v1::INVALID_FIELDS);
+  EXPECT_THAT(Deactivate(CallByUser(staff), "users/self"), bad);
+  EXPECT_THAT(Activate(CallByUser(staff), ""), bad);
+  EXPECT_THAT(SetRole(CallByUser(staff), NameOf(anna), v1::User::ROLE_UNSPECIFIED), bad);
+  EXPECT_THAT(ListUsers(CallByUser(staff), "nonsense"), bad);
+  EXPECT_EQ(Digest(), before) << "L1: what fails writes nothing";
+}
+
+TEST_F(UserStatesTest, U1_RolesAndEtags) {
+  ASSERT_OK_AND_ASSIGN(const v1::User promoted, SetRole(CallByUser(staff), NameOf(anna), v1::User::STAFF));
+  EXPECT_EQ(promoted.role(), v1::User::STAFF);
+  EXPECT_EQ(Check(MakeApiKey(anna))->role(), v1::User::STAFF);
+  const auto stale = SetRole(CallByUser(staff), NameOf(anna), v1::User::MEMBER, anna.etag());
+  EXPECT_THAT(stale, Fails(absl::StatusCode::kAborted, error::v1::ETAG_MISMATCH));
+  EXPECT_THAT(std::string(stale.status().message()), ::testing::HasSubstr(promoted.etag()));
+  EXPECT_THAT(Deactivate(CallByUser(staff), NameOf(anna), anna.etag()),
+              Fails(absl::StatusCode::kAborted, error::v1::ETAG_MISMATCH));
+  EXPECT_THAT(Deactivate(CallByUser(staff), NameOf(anna), promoted.etag()), Succeeds());
+}
+
+TEST_F(UserStatesTest, UpdateUserSetsTheRoleAlone) {
+  v1::UpdateUserRequest request;
+  request.mutable_user()->set_name(NameOf(anna));
+  request.mutable_user()->set_address("other@example.com");
+  request.mutable_update_mask()->add_paths("role");
+  request.mutable_update_mask()->add_paths("address");
+  v1::User user;
+  EXPECT_THAT(tokens.UpdateUser(CallByUser(staff), request, user), Fails(kInvalidArgument, error::v1::INVALID_FIELDS));
+  request.mutable_update_mask()->clear_paths();
+  request.mutable_update_mask()->add_paths("*");
+  request.mutable_user()->set_role(v1::User::STAFF);
+  ASSERT_THAT(tokens.UpdateUser(CallByUser(staff), request, user), Succeeds());
+  EXPECT_EQ(user.address(), "anna@example.com");
+  EXPECT_EQ(user.role(), v1::User::STAFF);
+}
+
+TEST_F(UserStatesTest, ListsAreNewestFirstPageByPage) {
+  ASSERT_OK_AND_ASSIGN(const auto users, ListUsers(CallByUser(staff)));
+  ASSERT_THAT(users, SizeIs(3));
+  EXPECT_EQ(users[0].address(), "staff@example.com");
+  EXPECT_EQ(users[2].address(), "anna@example.com");
+  ASSERT_OK_AND_ASSIGN(const auto found, ListUsers(CallByUser(staff), "Anna@Example.com"));
+  ASSERT_THAT(found, SizeIs(1));
+  EXPECT_EQ(found[0].name(), NameOf(anna));
+  EXPECT_THAT(*ListUsers(CallByUser(staff), "nobody@example.com"), IsEmpty());
+  v1::ListUsersRequest request;
+  request.set_page_size(1);
+  v1::ListUsersResponse response;
+  ASSERT_THAT(tokens.ListUsers(CallByUser(staff), request, response), Succeeds());
+  request.set_page_token(response.next_page_token());
+  request.set_address("anna@example.com");
+  EXPECT_THAT(tokens.ListUsers(CallByUser(staff), request, response),
+              Fails(kInvalidArgument, error::v1::CURSOR_INVALID));
+}
+
+TEST_F(UserStatesTest, U2_TwoHundredCreationsOfOneAddressMakeOneUser) {
+  data::Pool wide(database.service_url(), 30);
+  const TokenHandlers many(wide, signer);
+  std::vector<absl::Status> created(100);
+  std::vector<std::string> named(100);
+  std::vector<std::thread> threads;
+  for (size_t i = 0; i < 100; ++i) {
+    threads.emplace_back([&, i] {
+      v1::CreateUserRequest request;
+      request.mutable_user()->set_address("New@Example.net");
+      v1::User user;
+      created[i] = many.CreateUser(CallByUser(staff), request, user);
+    });
+    threads.emplace_back([&, i] {
+      const auto users = data::Transact(wide, absl::Now() + absl::Minutes(1), [](data::Transaction& tx) {
+        return data::Users(tx).FindOrCreate({*ParseAddress("new@example.NET")});
+      });
+      if (users.ok()) named[i] = users->front().name();
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(std::ranges::count_if(created, [](const auto& status) { return status.ok(); }), 1);
+  for (const absl::Status& status : created) {
+    if (status.ok()) continue;
+    EXPECT_THAT(status, Fails(absl::StatusCode::kAlreadyExists, error::v1::ALREADY_EXISTS));
+  }
+  EXPECT_THAT(std::set<std::string>(named.begin(), named.end()), SizeIs(1));
+  EXPECT_EQ(database.Sql("select count(*) || ' ' || max(state) from users where address_key = 'new@example.net'"),
+            "1 ACTIVE");
+}
+
+}  // namespace
+}  // namespace parley::token
