@@ -50,4 +50,11 @@ absl::Status Limiter::Take(std::string_view caller) {
   return absl::OkStatus();
 }
 
+void Limiter::GiveBack(std::string_view caller) {
+  absl::MutexLock lock(&mutex_);
+  const auto found = by_caller_.find(absl::string_view(caller.data(), caller.size()));
+  // One that has been forgotten is full. A time in the past means no more than that either.
+  if (found != by_caller_.end()) found->second->full_time -= interval_;
+}
+
 }  // namespace parley::rpc

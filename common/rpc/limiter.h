@@ -26,6 +26,8 @@ class Limiter {
   absl::Status Take(std::string_view caller);
   // What Take would say; takes nothing.
   absl::Status Check(std::string_view caller);
+  // Undoes one Take that let a call through.
+  void GiveBack(std::string_view caller);
 
  private:
   struct Bucket {

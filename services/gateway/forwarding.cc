@@ -78,9 +78,10 @@ class Forwarding::Call final : public grpc::ServerGenericBidiReactor {
     const auto presented = PresentedIn(context_.client_metadata());
     if (!presented.ok()) return RefuseCounted(presented.status());
     if (!*presented) return Admit(rpc::Principal{}, PeerOf(context_));
-    gateway_.authenticator_.Authenticate(**presented, call_id_, [this](const Authenticator::Answer& principal) {
+    const std::string peer = PeerOf(context_);
+    gateway_.authenticator_.Authenticate(**presented, peer, call_id_, [this](const Authenticator::Answer& principal) {
       if (principal.ok()) return Admit(*principal, principal->credential_id.ToBytes());
-      // Where the token service is away or busy, nobody has tried anything.
+      // Where the token service is away or busy, or was not asked, nobody has tried anything.
       const absl::StatusCode code = principal.status().code();
       const bool is_known = code != absl::StatusCode::kUnavailable && code != absl::StatusCode::kResourceExhausted;
       return is_known ? RefuseCounted(principal.status()) : Refuse(principal.status());

@@ -6,9 +6,9 @@
 #include <grpcpp/generic/async_generic_service.h>
 
 #include "absl/time/time.h"
+#include "common/rpc/limiter.h"
 #include "common/rpc/principal.h"
 #include "services/gateway/authenticator.h"
-#include "common/rpc/limiter.h"
 #include "services/gateway/upstreams.h"
 
 namespace parley::gateway {

@@ -17,6 +17,8 @@ int main(int argc, char** argv) {
   std::string routes_text, token_address, secrets;
   int calls_per_second = 1000;
   int burst = 2000;
+  int bad_keys_per_second = 20;
+  int bad_keys_burst = 100;
   Config config("parley-gateway", "The door: who are you, how much may you send, and which service takes it?");
   settings.AddTo(config);
   config.Add(
@@ -29,6 +31,11 @@ int main(int argc, char** argv) {
   config.AddSecret("principal-secrets", secrets, "One or two secrets that Parley's processes share, a line each.");
   config.Add("calls-per-second", calls_per_second, "How often a caller may call in the long run.", 1, 1000000);
   config.Add("burst", burst, "How many calls a caller may make at once.", 1, 1000000);
+  config.Add("bad-keys-per-second", bad_keys_per_second,
+             "How many bad keys an address may try in the long run. Beyond it only keys that were good in the last ten "
+             "minutes are let in from there.",
+             1, 1000000);
+  config.Add("bad-keys-burst", bad_keys_burst, "How many bad keys an address may try at once.", 1, 1000000);
   if (auto exit_code = config.Parse(argc, argv)) return *exit_code;
   const auto signer = rpc::Signer::Make(secrets);
   const auto routes = gateway::ParseRoutes(routes_text);
@@ -40,7 +47,8 @@ int main(int argc, char** argv) {
 
   rpc::StartProcess("gateway", settings);
   gateway::Upstreams upstreams(*routes);
-  gateway::Authenticator authenticator(gateway::CheckWith(rpc::MakeChannel(token_address), *signer));
+  rpc::Limiter bad_keys(absl::Seconds(1) / bad_keys_per_second, bad_keys_burst);
+  gateway::Authenticator authenticator(gateway::CheckWith(rpc::MakeChannel(token_address), *signer), bad_keys);
   rpc::Limiter limiter(absl::Seconds(1) / calls_per_second, burst);
   gateway::Forwarding forwarding(upstreams, *signer, authenticator, limiter, settings.default_deadline);
   return rpc::Serve(settings, {.names = upstreams.services(),

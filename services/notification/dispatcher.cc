@@ -28,8 +28,13 @@ bool MayPass(const absl::Status& status) {
 
 }  // namespace
 
-Dispatcher::Dispatcher(DispatcherSettings settings, data::Pool& pool, TokenClient& tokens, MakeTransport make_transport)
-    : settings_(std::move(settings)), pool_(pool), tokens_(tokens), make_transport_(std::move(make_transport)) {}
+Dispatcher::Dispatcher(DispatcherSettings settings, data::Pool& pool, const rpc::Signer& signer, TokenClient& tokens,
+                       MakeTransport make_transport)
+    : settings_(std::move(settings)),
+      pool_(pool),
+      tokens_(tokens),
+      requested_keys_(pool, signer, tokens),
+      make_transport_(std::move(make_transport)) {}
 
 Dispatcher::~Dispatcher() { Stop(absl::Now()); }
 
@@ -75,28 +80,63 @@ void Dispatcher::Run() {
   const std::unique_ptr<Transport> transport = make_transport_();
   uint64_t wakes_seen = 0;
   while (!Stopping(wakes_seen)) {
-    const auto claimed = Claim();
-    if (!claimed.ok()) {
-      Log(LogLevel::kWarning, "cannot claim a notification", {{"error", std::string(claimed.status().message())}});
-    }
-    if (!claimed.ok() || !*claimed) {
-      Rest(wakes_seen);
-    } else if ((*claimed)->notification.state == v1::Notification::PENDING) {
-      Record(**claimed, Deliver(**claimed, *transport));
-    } else {
-      Log(LogLevel::kInfo, "notification ended",
-          {{"notification", (*claimed)->notification.id.ToString()},
-           {"state", v1::Notification::State_Name((*claimed)->notification.state)}});
-    }
+    Sweep();
+    // In turn, so that many of one kind do not keep the others waiting.
+    const bool worked_off = WorkOffRequest();
+    const bool delivered = DeliverOne(*transport);
+    if (!worked_off && !delivered) Rest(wakes_seen);
   }
   absl::MutexLock lock(&mutex_);
   --running_;
 }
 
-// What is left of the lease beside the sending goes to four steps: making a token, revoking it, recording, and spare.
-absl::Time Dispatcher::StepDeadline() const {
-  return absl::Now() + std::min(kMaxStepTimeout, (settings_.lease - settings_.send_timeout) / 4);
+void Dispatcher::Sweep() {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (absl::Now() < next_sweep_) return;
+    next_sweep_ = absl::Now() + settings_.sweep_pause;
+  }
+  const auto cancelled = data::Transact(
+      pool_, StepDeadline(), [](data::Transaction& tx) { return Notifications(tx).CancelOfDeletedEvents(); });
+  if (!cancelled.ok()) {
+    Log(LogLevel::kWarning, "cannot cancel notifications of deleted events",
+        {{"error", std::string(cancelled.status().message())}});
+  } else if (*cancelled > 0) {
+    Log(LogLevel::kInfo, "notifications of deleted events cancelled", {{"count", *cancelled}});
+  }
 }
+
+bool Dispatcher::WorkOffRequest() {
+  const auto worked_off = requested_keys_.WorkOffOne(StepTimeout());
+  if (worked_off.ok()) return *worked_off;
+  Log(LogLevel::kWarning, "cannot claim a request for a key", {{"error", std::string(worked_off.status().message())}});
+  return false;
+}
+
+bool Dispatcher::DeliverOne(Transport& transport) {
+  const auto claimed = Claim();
+  if (!claimed.ok()) {
+    Log(LogLevel::kWarning, "cannot claim a notification", {{"error", std::string(claimed.status().message())}});
+    return false;
+  }
+  if (!*claimed) return false;
+  const Delivery& delivery = **claimed;
+  if (delivery.notification.state == v1::Notification::PENDING) {
+    Record(delivery, Deliver(delivery, transport));
+  } else {
+    Log(LogLevel::kInfo, "notification ended",
+        {{"notification", delivery.notification.id.ToString()},
+         {"state", v1::Notification::State_Name(delivery.notification.state)}});
+  }
+  return true;
+}
+
+// What is left of the lease beside the sending goes to four steps: making a token, revoking it, recording, and spare.
+absl::Duration Dispatcher::StepTimeout() const {
+  return std::min(kMaxStepTimeout, (settings_.lease - settings_.send_timeout) / 4);
+}
+
+absl::Time Dispatcher::StepDeadline() const { return absl::Now() + StepTimeout(); }
 
 absl::StatusOr<std::optional<Dispatcher::Delivery>> Dispatcher::Claim() {
   // Before the database's now(), so that we never think that the lease is longer than it is.
@@ -120,7 +160,7 @@ absl::StatusOr<std::optional<Dispatcher::Delivery>> Dispatcher::Claim() {
 }
 
 Recorded Dispatcher::ResultOf(const Delivery& delivery, SendResult result) const {
-  const int64_t attempt = delivery.notification.attempts_begun;
+  const int64_t attempt = delivery.notification.attempts_counted();
   Recorded recorded{result.outcome, std::move(result.detail), v1::Notification::PENDING, absl::ZeroDuration()};
   if (recorded.outcome == Outcomes::ACCEPTED) {
     recorded.state = v1::Notification::SENT;
@@ -137,6 +177,10 @@ Recorded Dispatcher::Deliver(const Delivery& delivery, Transport& transport) {
       tokens_.Create(delivery.event.id, delivery.notification.recipient_id, delivery.call_id, StepDeadline());
   if (token.status().code() == absl::StatusCode::kNotFound) {
     return {Outcomes::DEFERRED, "the event was deleted", v1::Notification::CANCELLED, absl::ZeroDuration()};
+  }
+  // U4.
+  if (ReasonOf(token.status()) == error::v1::USER_STATE) {
+    return {Outcomes::DEFERRED, "the recipient is deactivated", v1::Notification::SUPPRESSED, absl::ZeroDuration()};
   }
   if (!token.ok()) {
     const std::string code = absl::StatusCodeToString(token.status().code());
@@ -161,6 +205,7 @@ SendResult Dispatcher::Send(const Delivery& delivery, const EmailToken& token, T
   mail.from = settings_.mail_from;
   mail.to = recipient->address;
   mail.sender = delivery.sender;
+  mail.requested = delivery.notification.requested;
   mail.title = delivery.event.title;
   mail.state = delivery.event.state;
   mail.slots = delivery.event.slots;

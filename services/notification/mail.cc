@@ -91,15 +91,33 @@ std::string Describe(const Slot& slot, const absl::TimeZone& time_zone) {
   return absl::StrCat(begin, note, " to ", end, " (", end_offset, ")");
 }
 
+// What stands above the slots.
+std::string_view Heading(data::Event::State state) {
+  if (state == event::v1::Event::AGREED) return "Agreed time";
+  if (state == event::v1::Event::SUPERSEDED) return "Times that were proposed";
+  return "Proposed times";
+}
+
 std::string SlotsText(const Mail& mail, const absl::TimeZone& time_zone) {
+  std::string text;
+  if (mail.state == event::v1::Event::SUPERSEDED) text = "This event was replaced by a new one.\n";
   if (mail.slots.empty()) {
+    if (mail.state == event::v1::Event::SUPERSEDED) return text;
     return mail.state == event::v1::Event::ABANDONED ? "No time was found; it was given up.\n"
                                                      : "No times are proposed at the moment.\n";
   }
-  std::string text = absl::StrCat(mail.state == event::v1::Event::AGREED ? "Agreed time" : "Proposed times",
-                                  " (time zone ", OneLine(mail.time_zone), "):\n");
+  const std::string heading(Heading(mail.state));
+  absl::StrAppend(&text, heading, " (time zone ", OneLine(mail.time_zone), "):\n");
   for (const Slot& slot : mail.slots) absl::StrAppend(&text, "  ", Describe(slot, time_zone), "\n");
   return text;
+}
+
+// Why the recipient gets this mail.
+std::string Occasion(const Mail& mail) {
+  const std::string title = OneLine(mail.title);
+  if (!mail.requested) return absl::StrCat(mail.sender.ToString(), " asks you about: ", title, "\n\n");
+  return absl::StrCat("You asked for a new key for: ", title, "\n",
+                      "If you did not, somebody else named your address, and has got nothing by it.\n\n");
 }
 
 std::string BodyOf(const Mail& mail) {
@@ -109,8 +127,7 @@ std::string BodyOf(const Mail& mail) {
   // The minute that has begun is the last one that is sure.
   const absl::Time good_until = absl::FromUnixSeconds(absl::ToUnixSeconds(mail.expire_time) / 60 * 60);
   // Lines of what others wrote begin with words of ours, so that none can pass for the line of the key.
-  return absl::StrCat(mail.sender.ToString(), " asks you about: ", OneLine(mail.title), "\n\n",
-                      SlotsText(mail, time_zone),
+  return absl::StrCat(Occasion(mail), SlotsText(mail, time_zone),
                       "\n"
                       "Your key, for this event alone, is good until ",
                       DayAndTime(good_until, time_zone), " (", Offset(good_until, time_zone), "):\n\n", mail.key,

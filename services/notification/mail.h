@@ -13,9 +13,10 @@ namespace parley::notification {
 
 struct Mail {
   Uuid notification_id;
-  Address from;    // Parley's own
-  Address to;      // the recipient, as spelled for this event
-  Address sender;  // who asks
+  Address from;            // Parley's own
+  Address to;              // the recipient, as spelled for this event
+  Address sender;          // who asks
+  bool requested = false;  // nobody asks: the recipient wanted a new key
   std::string title;
   data::Event::State state = event::v1::Event::OPEN;
   std::vector<Slot> slots;

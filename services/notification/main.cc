@@ -31,7 +31,7 @@ struct Settings {
   std::string mail_directory;
   int workers = 4;
   int queue_capacity = 1024;
-  int max_slots = 30;
+  Limits limits;
 
   void AddTo(Config& config) {
     server.AddTo(config);
@@ -40,7 +40,12 @@ struct Settings {
                      "The secrets by which Parley's processes know each other.");
     config.Add("workers", workers, "Threads that run calls, each with a connection to the database.", 1, 64);
     config.Add("queue-capacity", queue_capacity, "Calls that may wait; more are refused.", 1, 1000000);
-    config.Add("max-slots", max_slots, "The number of slots that an event may have.", 1, 1000);
+    config.Add("max-slots", limits.max_slots, "The number of slots that an event may have.", 1, 1000);
+    config.Add("max-parties", limits.max_parties, "The number of parties that an event may have.", 1, 1000);
+    config.Add("max-daily-notifications", limits.max_daily_notifications,
+               "How often a recipient may be notified of one event within 24 hours.", 1, 1000000);
+    config.Add("max-daily-recipients", limits.max_daily_recipients,
+               "How many recipients a sender may notify within 24 hours.", 1, 1000000);
     config.Add("token-address", token_address, "The token service: unix:/path or host:port.");
     config.Required();
     config.Add("dispatchers", dispatcher.threads, "Threads that send mail, each with a connection to the database.", 1,
@@ -100,11 +105,11 @@ int Main(int argc, char** argv) {
   // One connection more, for the question whether all is well.
   data::Pool pool(settings.database_url, settings.workers + settings.dispatcher.threads + 1);
   TokenClient tokens(*signer, settings.token_address);
-  Dispatcher dispatcher(settings.dispatcher, pool, tokens, [&settings] { return settings.MakeTransport(); });
-  NotificationHandlers handlers(pool, *signer, settings.max_slots, [&dispatcher] { dispatcher.Wake(); });
+  Dispatcher dispatcher(settings.dispatcher, pool, *signer, tokens, [&settings] { return settings.MakeTransport(); });
+  const Context context{pool, *signer, settings.limits, [&dispatcher] { dispatcher.Wake(); }};
   data::Workers workers(settings.workers, settings.queue_capacity);
   rpc::CallQueue queue{*signer, workers, settings.server.default_deadline};
-  NotificationServer server(handlers, queue);
+  NotificationServer server(context, queue);
   auto ready = [&] {
     absl::Status status = data::CheckSchema(pool, absl::Now() + kSchemaTimeout);
     if (status.ok()) dispatcher.Start();

@@ -4,7 +4,16 @@ namespace parley::notification {
 namespace {
 
 std::string MethodName(std::string_view method) {
-  return std::string("/parley.notification.v1.NotificationService/").append(method);
+  return "/" + std::string(v1::NotificationService::service_full_name()) + "/" + std::string(method);
+}
+
+// A handler of one operation, bound to the context.
+template <class Request, class Response>
+auto Bind(const Context& context,
+          absl::Status (*handler)(const Context&, const rpc::Call&, const Request&, Response&)) {
+  return [&context, handler](const rpc::Call& call, const Request& request, Response& response) {
+    return handler(context, call, request, response);
+  };
 }
 
 // `events/{event}` of `events/{event}/notifications/{notification}`.
@@ -12,25 +21,19 @@ std::string_view EventOf(std::string_view name) { return name.substr(0, name.fin
 
 }  // namespace
 
-NotificationServer::NotificationServer(NotificationHandlers& handlers, rpc::CallQueue& queue)
-    : notify_parties_(
-          queue, MethodName("NotifyParties"),
-          [&handlers](const auto& call, const auto& request, auto& response) {
-            return handlers.NotifyParties(call, request, response);
-          },
-          [](const auto& request) { return std::string_view(request.event()); }),
-      get_notification_(
-          queue, MethodName("GetNotification"),
-          [&handlers](const auto& call, const auto& request, auto& response) {
-            return handlers.GetNotification(call, request, response);
-          },
-          [](const auto& request) { return EventOf(request.name()); }),
-      list_notifications_(
-          queue, MethodName("ListNotifications"),
-          [&handlers](const auto& call, const auto& request, auto& response) {
-            return handlers.ListNotifications(call, request, response);
-          },
-          [](const auto& request) { return std::string_view(request.parent()); }) {}
+NotificationServer::NotificationServer(const Context& context, rpc::CallQueue& queue)
+    : notify_parties_(queue, MethodName("NotifyParties"), Bind(context, notification::NotifyParties),
+                      [](const auto& request) { return std::string_view(request.event()); }),
+      get_notification_(queue, MethodName("GetNotification"), Bind(context, notification::GetNotification),
+                        [](const auto& request) { return EventOf(request.name()); }),
+      list_notifications_(queue, MethodName("ListNotifications"), Bind(context, notification::ListNotifications),
+                          [](const auto& request) { return std::string_view(request.parent()); }),
+      cancel_notification_(queue, MethodName("CancelNotification"), Bind(context, notification::CancelNotification),
+                           [](const auto& request) { return EventOf(request.name()); }),
+      retry_notification_(queue, MethodName("RetryNotification"), Bind(context, notification::RetryNotification),
+                          [](const auto& request) { return EventOf(request.name()); }),
+      // Not by event: which thread is busy must not tell which event it is.
+      request_email_token_(queue, MethodName("RequestEmailToken"), Bind(context, notification::RequestEmailToken)) {}
 
 grpc::ServerUnaryReactor* NotificationServer::NotifyParties(grpc::CallbackServerContext* context,
                                                             const v1::NotifyPartiesRequest* request,
@@ -48,6 +51,24 @@ grpc::ServerUnaryReactor* NotificationServer::ListNotifications(grpc::CallbackSe
                                                                 const v1::ListNotificationsRequest* request,
                                                                 v1::ListNotificationsResponse* response) {
   return list_notifications_.Start(context, request, response);
+}
+
+grpc::ServerUnaryReactor* NotificationServer::CancelNotification(grpc::CallbackServerContext* context,
+                                                                 const v1::CancelNotificationRequest* request,
+                                                                 v1::Notification* response) {
+  return cancel_notification_.Start(context, request, response);
+}
+
+grpc::ServerUnaryReactor* NotificationServer::RetryNotification(grpc::CallbackServerContext* context,
+                                                                const v1::RetryNotificationRequest* request,
+                                                                v1::Notification* response) {
+  return retry_notification_.Start(context, request, response);
+}
+
+grpc::ServerUnaryReactor* NotificationServer::RequestEmailToken(grpc::CallbackServerContext* context,
+                                                                const v1::RequestEmailTokenRequest* request,
+                                                                google::protobuf::Empty* response) {
+  return request_email_token_.Start(context, request, response);
 }
 
 }  // namespace parley::notification

@@ -12,6 +12,7 @@ namespace token = internal::token::v1;
 constexpr char kSelf[] = "notification";
 constexpr char kTokenService[] = "the token service";
 constexpr char kCreate[] = "/parley.internal.token.v1.CredentialService/CreateEmailToken";
+constexpr char kFind[] = "/parley.internal.token.v1.CredentialService/FindEmailToken";
 constexpr char kRevoke[] = "/parley.internal.token.v1.CredentialService/RevokeEmailToken";
 
 }  // namespace
@@ -38,6 +39,20 @@ absl::Status TokenClient::Revoke(const Uuid& email_token_id, const std::string& 
   rpc::SignAsService(context, signer_, kSelf, kRevoke, call_id, deadline);
   google::protobuf::Empty response;
   return rpc::FromGrpc(stub_->RevokeEmailToken(&context, request, &response), kTokenService);
+}
+
+absl::StatusOr<TokenHolder> TokenClient::Find(const std::string& key_hash, const std::string& call_id,
+                                              absl::Time deadline) {
+  token::FindEmailTokenRequest request;
+  request.set_key_hash(key_hash);
+  grpc::ClientContext context;
+  rpc::SignAsService(context, signer_, kSelf, kFind, call_id, deadline);
+  token::FindEmailTokenResponse response;
+  PARLEY_RETURN_IF_ERROR(rpc::FromGrpc(stub_->FindEmailToken(&context, request, &response), kTokenService));
+  const auto event_id = Uuid::FromBytes(response.event_id());
+  const auto user_id = Uuid::FromBytes(response.user_id());
+  if (!event_id || !user_id) return Internal("the token service answered with a token that cannot be read");
+  return TokenHolder{*event_id, *user_id};
 }
 
 }  // namespace parley::notification

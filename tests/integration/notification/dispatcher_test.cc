@@ -7,11 +7,10 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "common/data/key.h"
-#include "common/time/proto_time.h"
 #include "services/notification/file_transport.h"
 #include "services/notification/smtp_transport.h"
 #include "tests/integration/notification/mail_servers.h"
+#include "tests/integration/notification/tokens.h"
 #include "tests/integration/notification/world.h"
 
 namespace parley::notification {
@@ -22,99 +21,18 @@ using ::testing::IsEmpty;
 using ::testing::SizeIs;
 using Outcomes = v1::Notification::Attempt;
 using Fault = BadMailServer::Fault;
-namespace token = internal::token::v1;
-
-// The token service's part in a delivery, which does as it is told.
-class Tokens final : public token::CredentialService::Service {
- public:
-  explicit Tokens(const rpc::Signer& signer) : signer_(signer) { Start("127.0.0.1:0"); }
-
-  void Start(const std::string& address) {
-    grpc::ServerBuilder builder;
-    builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port_);
-    builder.RegisterService(this);
-    server_ = builder.BuildAndStart();
-  }
-  void Stop() { server_->Shutdown(); }
-  std::string address() const { return absl::StrCat("127.0.0.1:", port_); }
-
-  grpc::Status CreateEmailToken(grpc::ServerContext* context, const token::CreateEmailTokenRequest*,
-                                token::CreateEmailTokenResponse* response) override {
-    if (!IsOurs(*context, "CreateEmailToken")) return {grpc::StatusCode::UNAUTHENTICATED, ""};
-    absl::MutexLock lock(&mutex_);
-    if (create_code_ != grpc::StatusCode::OK) return {create_code_, ""};
-    const Uuid id = Uuid::TimeOrdered();
-    response->set_email_token_id(id.ToBytes());
-    response->set_key(data::MakeKey(data::kGuestKeyPrefix));
-    ToProto(absl::Now() + absl::Hours(120), response->mutable_expire_time());
-    keys_[id] = response->key();
-    return grpc::Status::OK;
-  }
-
-  grpc::Status RevokeEmailToken(grpc::ServerContext* context, const token::RevokeEmailTokenRequest* request,
-                                google::protobuf::Empty*) override {
-    if (!IsOurs(*context, "RevokeEmailToken")) return {grpc::StatusCode::UNAUTHENTICATED, ""};
-    if (on_revoke) on_revoke();
-    absl::MutexLock lock(&mutex_);
-    if (revoke_code_ != grpc::StatusCode::OK) return {revoke_code_, ""};
-    revoked_.insert(*Uuid::FromBytes(request->email_token_id()));
-    return grpc::Status::OK;
-  }
-
-  void FailCreate(grpc::StatusCode code) {
-    absl::MutexLock lock(&mutex_);
-    create_code_ = code;
-  }
-  void FailRevoke(grpc::StatusCode code) {
-    absl::MutexLock lock(&mutex_);
-    revoke_code_ = code;
-  }
-  size_t made() {
-    absl::MutexLock lock(&mutex_);
-    return keys_.size();
-  }
-  // The keys that were not revoked.
-  std::vector<std::string> LivingKeys() {
-    absl::MutexLock lock(&mutex_);
-    std::vector<std::string> keys;
-    for (const auto& [id, key] : keys_) {
-      if (!revoked_.contains(id)) keys.push_back(key);
-    }
-    return keys;
-  }
-
-  std::function<void()> on_revoke;  // set before anything is delivered
-
- private:
-  bool IsOurs(const grpc::ServerContext& context, const std::string& method) {
-    const auto& metadata = context.client_metadata();
-    const auto found = metadata.find(rpc::kPrincipalMetadata);
-    if (found == metadata.end()) return false;
-    const auto principal = signer_.Verify({found->second.data(), found->second.size()},
-                                          "/parley.internal.token.v1.CredentialService/" + method, absl::Now());
-    return principal.ok() && principal->service == "notification";
-  }
-
-  const rpc::Signer& signer_;
-  int port_ = 0;
-  absl::Mutex mutex_;
-  grpc::StatusCode create_code_ ABSL_GUARDED_BY(mutex_) = grpc::StatusCode::OK;
-  grpc::StatusCode revoke_code_ ABSL_GUARDED_BY(mutex_) = grpc::StatusCode::OK;
-  std::map<Uuid, std::string> keys_ ABSL_GUARDED_BY(mutex_);
-  std::set<Uuid> revoked_ ABSL_GUARDED_BY(mutex_);
-  std::unique_ptr<grpc::Server> server_;
-};
 
 class Deliveries : public World {
  protected:
   Deliveries() {
     settings_.retry_pause = absl::Milliseconds(1);
+    settings_.sweep_pause = absl::Milliseconds(20);
     settings_.mail_from = *ParseAddress("parley@example.com");
     settings_.public_address = "parley.example:7070";
   }
 
   std::unique_ptr<Dispatcher> StartWith(Dispatcher::MakeTransport make_transport) {
-    auto dispatcher = std::make_unique<Dispatcher>(settings_, pool_, client_, std::move(make_transport));
+    auto dispatcher = std::make_unique<Dispatcher>(settings_, pool_, signer_, client_, std::move(make_transport));
     dispatcher->Start();
     return dispatcher;
   }
@@ -168,9 +86,9 @@ TEST_F(Deliveries, N4_EveryRecipientGetsAMailWithAKeyOfHisOwn) {
 TEST_F(Deliveries, AreWokenByNotifyParties) {
   Mailbox mailbox;
   const auto dispatcher = StartSmtp(mailbox.url());
-  NotificationHandlers handlers(pool_, signer_, 30, [&] { dispatcher->Wake(); });
+  const Context context{pool_, signer_, limits_, [&] { dispatcher->Wake(); }};
   v1::NotifyPartiesResponse response;
-  ASSERT_THAT(handlers.NotifyParties(CallOf(ann_), Request(event_, {"bob@example.com"}), response), test::Succeeds());
+  ASSERT_THAT(NotifyParties(context, CallOf(ann_), Request(event_, {"bob@example.com"}), response), test::Succeeds());
   ASSERT_TRUE(Reaches(v1::Notification::SENT));
   ASSERT_THAT(mailbox.Mails(), SizeIs(1));
   EXPECT_THAT(mailbox.Mails()[0], HasSubstr("ann@example.com asks you about: Picnic"));
@@ -283,7 +201,7 @@ TEST_F(Deliveries, N6_WhereTheReplyIsLostTheMailIsSentAgainWithTheSameMessageId)
 TEST_F(Deliveries, E10_OfADeletedEventAreCancelled) {
   Mailbox mailbox;
   ASSERT_THAT(Notify(CallOf(ann_), Request(event_, {"bob@example.com"})), test::Succeeds());
-  Delete(event_);
+  ASSERT_THAT(Delete(event_), test::Succeeds());
   const auto dispatcher = StartSmtp(mailbox.url());
   ASSERT_TRUE(Reaches(v1::Notification::CANCELLED));
   EXPECT_EQ(tokens_.made(), 0u);
@@ -297,6 +215,92 @@ TEST_F(Deliveries, E10_OfAnEventThatIsDeletedMeanwhileAreCancelled) {
   const auto dispatcher = StartSmtp(mailbox.url());
   ASSERT_TRUE(Reaches(v1::Notification::CANCELLED));
   EXPECT_THAT(mailbox.Mails(), IsEmpty());
+}
+
+TEST_F(Deliveries, E10_ThoseThatWaitForARetryAreCancelledSoon) {
+  settings_.retry_pause = absl::Hours(1);
+  ASSERT_THAT(Notify(CallOf(ann_), Request(event_, {"bob@example.com"})), test::Succeeds());
+  const auto dispatcher = StartSmtp("smtp://127.0.0.1:1");
+  ASSERT_TRUE(HasAttempt(Outcomes::DEFERRED));
+  ASSERT_THAT(Delete(event_), test::Succeeds());
+  ASSERT_TRUE(Reaches(v1::Notification::CANCELLED));
+  EXPECT_THAT(Only().attempts, SizeIs(1));
+}
+
+TEST_F(Deliveries, U4_OfAUserWhoIsDeactivatedMeanwhileAreSuppressed) {
+  Mailbox mailbox;
+  ASSERT_THAT(Notify(CallOf(ann_), Request(event_, {"bob@example.com"})), test::Succeeds());
+  tokens_.FailCreate(rpc::ToGrpc(Precondition(error::v1::USER_STATE, "users/x", "the user is DEACTIVATED"), "test"));
+  const auto dispatcher = StartSmtp(mailbox.url());
+  ASSERT_TRUE(Reaches(v1::Notification::SUPPRESSED));
+  ASSERT_THAT(Only().attempts, SizeIs(1));
+  EXPECT_EQ(Only().attempts[0].detail, "the recipient is deactivated");
+  EXPECT_THAT(mailbox.Mails(), IsEmpty());
+  EXPECT_THAT(Log(event_), SizeIs(1));
+}
+
+TEST_F(Deliveries, U4_OfAUserWhoWasDeactivatedAreNotTried) {
+  Mailbox mailbox;
+  SetState(bob_, "DEACTIVATED");
+  const auto told = Notify(CallOf(ann_), Request(event_, {"bob@example.com", "cid@example.com"}));
+  ASSERT_THAT(told, test::Succeeds());
+  const auto dispatcher = StartSmtp(mailbox.url());
+  ASSERT_TRUE(Eventually([&] { return mailbox.Mails().size() == 1; }));
+  EXPECT_THAT(mailbox.Mails()[0], HasSubstr("To: cid@example.com\r\n"));
+  const auto suppressed = Do([&](data::Transaction& tx) {
+                            return Notifications(tx).Find(event_.id, IdOf(told->notifications(0)));
+                          }).value();
+  EXPECT_EQ(suppressed->state, v1::Notification::SUPPRESSED);
+  EXPECT_THAT(suppressed->attempts, IsEmpty());
+}
+
+TEST_F(Deliveries, N5_RetryGivesANewAllowanceOfAttempts) {
+  settings_.max_attempts = 2;
+  tokens_.FailCreate(grpc::StatusCode::UNAVAILABLE);
+  const v1::Notification notification = NotifyOne(ann_, event_, "bob@example.com");
+  {
+    const auto dispatcher = StartSmtp("smtp://127.0.0.1:1");
+    ASSERT_TRUE(Reaches(v1::Notification::FAILED));
+  }
+  EXPECT_THAT(Only().attempts, SizeIs(2));
+  v1::RetryNotificationRequest request;
+  request.set_name(notification.name());
+  ASSERT_THAT(Run(&RetryNotification, AsStaff(staff_), request), test::Succeeds());
+  const auto dispatcher = StartSmtp("smtp://127.0.0.1:1");
+  ASSERT_TRUE(Reaches(v1::Notification::FAILED));
+  EXPECT_THAT(Only().attempts, SizeIs(4));
+}
+
+TEST_F(Deliveries, T7_AKeyThatWasAskedForIsMailed) {
+  Mailbox mailbox;
+  const auto dispatcher = StartSmtp(mailbox.url());
+  v1::RequestEmailTokenRequest request;
+  request.mutable_party()->set_event(event_.name());
+  request.mutable_party()->set_address("BOB@example.com");
+  ASSERT_THAT(Run(&RequestEmailToken, AsNobody(), request), test::Succeeds());
+  ASSERT_TRUE(Eventually([&] { return mailbox.Mails().size() == 1; }));
+  EXPECT_THAT(mailbox.Mails()[0], HasSubstr("To: Bob@example.com\r\n"));
+  EXPECT_THAT(mailbox.Mails()[0], HasSubstr("You asked for a new key for: Picnic"));
+  ASSERT_THAT(tokens_.LivingKeys(), SizeIs(1));
+  EXPECT_THAT(mailbox.Mails()[0], HasSubstr("\n" + tokens_.LivingKeys()[0] + "\r"));
+  ASSERT_TRUE(Reaches(v1::Notification::SENT));
+}
+
+TEST_F(Deliveries, T7_WithoutTheTokenServiceARequestStaysForLater) {
+  Mailbox mailbox;
+  tokens_.FailFind(grpc::StatusCode::UNAVAILABLE);
+  const auto dispatcher = StartSmtp(mailbox.url());
+  v1::RequestEmailTokenRequest request;
+  request.set_key(tokens_.MakeKeyOf(event_.id, bob_.id));
+  ASSERT_THAT(Run(&RequestEmailToken, AsNobody(), request), test::Succeeds());
+  ASSERT_TRUE(Eventually([&] { return tokens_.found() == 1; }));
+  EXPECT_THAT(NotificationsOf(event_), IsEmpty());
+  EXPECT_EQ(database_.Sql("select count(*)::text from parley.email_token_requests"), "1");
+  tokens_.FailFind(grpc::StatusCode::OK);
+  // Its lease is up.
+  database_.Sql("update parley.email_token_requests set next_attempt_time = now()");
+  ASSERT_TRUE(Eventually([&] { return mailbox.Mails().size() == 1; }));
+  EXPECT_EQ(database_.Sql("select count(*)::text from parley.email_token_requests"), "0");
 }
 
 TEST_F(Deliveries, EndSoonWhileTheMailServerHangs) {

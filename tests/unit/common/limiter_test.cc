@@ -53,6 +53,32 @@ TEST_F(LimiterTest, RefusedCallsCostNothing) {
   EXPECT_THAT(limiter.Take("a"), Succeeds());
 }
 
+TEST_F(LimiterTest, WhatIsGivenBackWasNotTaken) {
+  Limiter limiter(absl::Milliseconds(100), 2, clock_);
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_THAT(limiter.Take("a"), Succeeds());
+    limiter.GiveBack("a");
+  }
+  EXPECT_THAT(limiter.Take("a"), Succeeds());
+  EXPECT_THAT(limiter.Take("a"), Succeeds());
+  EXPECT_THAT(limiter.Take("a"), kLimited);
+  limiter.GiveBack("b");
+  EXPECT_THAT(limiter.Take("a"), kLimited);
+  limiter.GiveBack("a");
+  EXPECT_THAT(limiter.Take("a"), Succeeds());
+  EXPECT_THAT(limiter.Take("a"), kLimited);
+}
+
+TEST_F(LimiterTest, WhatIsGivenBackLateMakesNoBucketMoreThanFull) {
+  Limiter limiter(absl::Milliseconds(100), 2, clock_);
+  EXPECT_THAT(limiter.Take("a"), Succeeds());
+  now_ += absl::Hours(1);
+  limiter.GiveBack("a");
+  EXPECT_THAT(limiter.Take("a"), Succeeds());
+  EXPECT_THAT(limiter.Take("a"), Succeeds());
+  EXPECT_THAT(limiter.Take("a"), kLimited);
+}
+
 TEST_F(LimiterTest, CallersDoNotMeet) {
   Limiter limiter(absl::Seconds(1), 1, clock_);
   EXPECT_THAT(limiter.Take("a"), Succeeds());

@@ -9,6 +9,7 @@ using test::Fails;
 using test::Succeeds;
 
 const auto kInvalid = Fails(absl::StatusCode::kUnauthenticated, error::v1::CREDENTIAL_INVALID);
+const auto kLimited = Fails(absl::StatusCode::kResourceExhausted, error::v1::RATE_LIMITED);
 const auto kUnavailable = Fails(absl::StatusCode::kUnavailable, error::v1::UNAVAILABLE);
 
 Credential CredentialOf(uint8_t user) {
@@ -28,22 +29,40 @@ class AuthenticatorTest : public testing::Test {
   using Answer = std::optional<Authenticator::Answer>;
 
   // What is answered at once, or later, stands in the result.
-  std::shared_ptr<Answer> Ask(const std::string& key, const std::string& act_for = "") {
+  std::shared_ptr<Answer> Ask(const std::string& key, const std::string& act_for = "",
+                              const std::string& peer = "peer") {
     auto answer = std::make_shared<Answer>();
-    authenticator_.Authenticate({key, act_for}, "id", [answer](const Authenticator::Answer& given) {
+    authenticator_.Authenticate({key, act_for}, peer, "id", [answer](const Authenticator::Answer& given) {
       EXPECT_FALSE(answer->has_value());
       *answer = given;
     });
     return answer;
   }
 
+  // Asked and answered.
+  Authenticator::Answer AskFor(const absl::StatusOr<Credential>& credential, const std::string& key,
+                               const std::string& act_for = "") {
+    const size_t before = questions_.size();
+    const auto answer = Ask(key, act_for);
+    if (questions_.size() > before) questions_.back().answer(credential);
+    return **answer;
+  }
+
+  // Empties the peer's bucket.
+  void Flood() {
+    for (int i = 0; i < kBurst; ++i) EXPECT_THAT(AskFor(CredentialInvalid(), absl::StrCat("guess", i)), kInvalid);
+    EXPECT_THAT(AskFor(CredentialInvalid(), "one guess more"), kLimited);
+  }
+
+  static constexpr int kBurst = 8;
   absl::Time now_ = absl::UnixEpoch() + absl::Hours(1000);
   std::vector<Question> questions_;
+  rpc::Limiter bad_keys_{absl::Hours(1), kBurst, [this] { return now_; }};
   Authenticator authenticator_{
       [this](const Presented& presented, std::string_view, std::function<void(absl::StatusOr<Credential>)> answer) {
         questions_.push_back({presented, std::move(answer)});
       },
-      [this] { return now_; }, 4};
+      bad_keys_, [this] { return now_; }, 4};
 };
 
 TEST_F(AuthenticatorTest, AsksAndAnswers) {
@@ -142,6 +161,96 @@ TEST_F(AuthenticatorTest, ForgetsTheOldestOfTooMany) {
   // Forgotten, but not unanswered.
   questions_[0].answer(CredentialOf(1));
   EXPECT_THAT(**first, Succeeds());
+}
+
+TEST_F(AuthenticatorTest, KeepsWhatIsWrongWithTheUserActedFor) {
+  const auto kMissing = Fails(absl::StatusCode::kNotFound, error::v1::NOT_FOUND);
+  const auto kShutOut = Fails(absl::StatusCode::kFailedPrecondition, error::v1::USER_STATE);
+  EXPECT_THAT(AskFor(NotFound("type", "name"), "key", "a@example.com"), kMissing);
+  EXPECT_THAT(AskFor(Precondition(error::v1::USER_STATE, "name", "why"), "key", "b@example.com"), kShutOut);
+  EXPECT_THAT(**Ask("key", "a@example.com"), kMissing);
+  EXPECT_THAT(**Ask("key", "b@example.com"), kShutOut);
+  EXPECT_EQ(questions_.size(), 2);
+}
+
+TEST_F(AuthenticatorTest, T2_GuessesFromOnePeerAreLimited) {
+  Flood();
+  EXPECT_EQ(questions_.size(), kBurst);
+  Ask("guess", "", "another peer");
+  EXPECT_EQ(questions_.size(), kBurst + 1);
+  // One more in each interval.
+  now_ += absl::Hours(1);
+  EXPECT_THAT(AskFor(CredentialInvalid(), "another guess"), kInvalid);
+  EXPECT_THAT(AskFor(CredentialInvalid(), "yet another guess"), kLimited);
+}
+
+TEST_F(AuthenticatorTest, T2_GuessesAtTheSameTimeAreLimited) {
+  std::vector<std::shared_ptr<Answer>> answers;
+  for (int i = 0; i < 10000; ++i) answers.push_back(Ask(absl::StrCat("guess", i)));
+  EXPECT_EQ(questions_.size(), kBurst);
+  for (size_t i = kBurst; i < answers.size(); ++i) {
+    ASSERT_TRUE(answers[i]->has_value());
+    EXPECT_THAT(**answers[i], kLimited);
+  }
+  for (const Question& question : questions_) question.answer(CredentialInvalid());
+  Ask("one guess more");
+  EXPECT_EQ(questions_.size(), kBurst);
+}
+
+TEST_F(AuthenticatorTest, T2_AnExpiredKeyCountsAsAGuess) {
+  for (int i = 0; i < kBurst; ++i) AskFor(TokenExpired(), absl::StrCat("key", i)).status().IgnoreError();
+  EXPECT_THAT(AskFor(TokenExpired(), "key"), kLimited);
+}
+
+TEST_F(AuthenticatorTest, T2_GoodKeysAreNoGuesses) {
+  for (int i = 0; i < 10 * kBurst; ++i) {
+    EXPECT_THAT(AskFor(CredentialOf(1), absl::StrCat("key", i)), Succeeds());
+    EXPECT_FALSE(AskFor(NotFound("type", "name"), absl::StrCat("staff", i), "a@example.com").ok());
+    // Nor is what was not answered.
+    EXPECT_THAT(AskFor(Unavailable("the token service"), absl::StrCat("other", i)), kUnavailable);
+  }
+  Flood();
+}
+
+TEST_F(AuthenticatorTest, T2_AFloodOfGuessesShutsOutNoKnownKey) {
+  EXPECT_THAT(AskFor(CredentialOf(1), "key"), Succeeds());
+  EXPECT_FALSE(AskFor(NotFound("type", "name"), "staff", "a@example.com").ok());
+  const absl::Time start = now_;
+  now_ += absl::Seconds(1);
+  Flood();
+  EXPECT_THAT(AskFor(CredentialOf(1), "new key"), kLimited);
+  // Asked about again, whoever its holder acts for.
+  for (const char* key : {"key", "staff"}) {
+    const size_t before = questions_.size();
+    const auto answer = Ask(key, "b@example.com");
+    ASSERT_EQ(questions_.size(), before + 1) << key;
+    questions_.back().answer(Unavailable("the token service"));
+    EXPECT_THAT(**answer, kUnavailable) << key;
+  }
+  now_ = start + absl::Minutes(10) - absl::Nanoseconds(1);
+  EXPECT_THAT(AskFor(CredentialOf(1), "key"), Succeeds());
+  // Ten minutes from the last time that it was good.
+  now_ = start + absl::Minutes(10);
+  EXPECT_THAT(AskFor(CredentialOf(1), "key"), Succeeds());
+  EXPECT_THAT(AskFor(CredentialOf(1), "staff"), kLimited);
+}
+
+TEST_F(AuthenticatorTest, T2_AKeyThatTurnsBadIsKnownNoMore) {
+  EXPECT_THAT(AskFor(CredentialOf(1), "key"), Succeeds());
+  now_ += absl::Seconds(1);
+  EXPECT_THAT(AskFor(CredentialInvalid(), "key"), kInvalid);
+  // It was counted, too.
+  for (int i = 1; i < kBurst; ++i) EXPECT_THAT(AskFor(CredentialInvalid(), absl::StrCat("guess", i)), kInvalid);
+  now_ += absl::Seconds(1);
+  EXPECT_THAT(AskFor(CredentialInvalid(), "key"), kLimited);
+}
+
+TEST_F(AuthenticatorTest, T2_GuessesPushOutNoKnownKey) {
+  // More than the four keys that are remembered.
+  for (const char* key : {"forgotten", "1", "2", "3", "4"}) EXPECT_THAT(AskFor(CredentialOf(1), key), Succeeds());
+  Flood();
+  EXPECT_THAT(AskFor(CredentialOf(1), "forgotten"), kLimited);
+  for (const char* key : {"1", "2", "3", "4"}) EXPECT_THAT(AskFor(CredentialOf(1), key), Succeeds());
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 
 #include <grpcpp/generic/generic_stub.h>
 
+#include <atomic>
+
 #include "absl/synchronization/notification.h"
 #include "common/rpc/call.h"
 #include "common/rpc/channel.h"
@@ -121,7 +123,7 @@ class FakeService final : public grpc::CallbackGenericService {
   absl::Time deadline_ ABSL_GUARDED_BY(mutex_);
 };
 
-// Knows one key.
+// Knows two keys. Counts how often it is asked.
 class FakeCredentials final : public internal::token::v1::CredentialService::CallbackService {
  public:
   explicit FakeCredentials(const rpc::Signer& signer) : signer_(signer) { user.bytes[0] = 7; }
@@ -133,7 +135,8 @@ class FakeCredentials final : public internal::token::v1::CredentialService::Cal
     const auto caller = signer_.Verify(Only(ToStrings(context->client_metadata()), rpc::kPrincipalMetadata),
                                        "/parley.internal.token.v1.CredentialService/CheckCredential", absl::Now());
     EXPECT_TRUE(caller.ok() && caller->service == "gateway");
-    if (request->key() != "good") {
+    ++questions;
+    if (request->key() != "good" && request->key() != "also-good") {
       reactor->Finish(rpc::ToGrpc(CredentialInvalid(), "another id"));
       return reactor;
     }
@@ -145,6 +148,7 @@ class FakeCredentials final : public internal::token::v1::CredentialService::Cal
   }
 
   Uuid user;
+  std::atomic<int> questions = 0;
 
  private:
   const rpc::Signer& signer_;
@@ -230,7 +234,7 @@ class ForwardingTest : public testing::Test {
  protected:
   ForwardingTest() { Build(1000); }
 
-  void Build(int burst) {
+  void Build(int burst, int bad_keys_burst = 1000) {
     if (gateway_) gateway_->Shutdown(absl::ToChronoTime(absl::Now()));
     if (!upstream_) upstream_ = Start(service_, &credentials_, upstream_port_);
     const std::string address = absl::StrCat("127.0.0.1:", upstream_port_);
@@ -238,12 +242,13 @@ class ForwardingTest : public testing::Test {
     auto routes = ParseRoutes(
         absl::StrCat("parley.event.=", address, ",grpc.reflection.=", address, ",parley.notification.=127.0.0.1:1"));
     upstreams_ = std::make_unique<Upstreams>(*routes);
-    authenticator_ = std::make_unique<Authenticator>(CheckWith(rpc::MakeChannel(address), signer_));
-    limiter_ = std::make_unique<rpc::Limiter>(absl::Seconds(1), burst, [] { return absl::UnixEpoch(); });
+    const auto clock = [] { return absl::UnixEpoch(); };
+    bad_keys_ = std::make_unique<rpc::Limiter>(absl::Seconds(1), bad_keys_burst, clock);
+    authenticator_ = std::make_unique<Authenticator>(CheckWith(rpc::MakeChannel(address), signer_), *bad_keys_);
+    limiter_ = std::make_unique<rpc::Limiter>(absl::Seconds(1), burst, clock);
     forwarding_ = std::make_unique<Forwarding>(*upstreams_, signer_, *authenticator_, *limiter_, absl::Seconds(1000));
-    int port = 0;
-    gateway_ = Start(*forwarding_, nullptr, port);
-    channel_ = rpc::MakeChannel(absl::StrCat("127.0.0.1:", port));
+    gateway_ = Start(*forwarding_, nullptr, port_);
+    channel_ = rpc::MakeChannel(absl::StrCat("127.0.0.1:", port_));
   }
 
   ~ForwardingTest() override {
@@ -262,10 +267,12 @@ class ForwardingTest : public testing::Test {
   int upstream_port_ = 0;
   std::unique_ptr<grpc::Server> upstream_;
   std::unique_ptr<Upstreams> upstreams_;
+  std::unique_ptr<rpc::Limiter> bad_keys_;
   std::unique_ptr<Authenticator> authenticator_;
   std::unique_ptr<rpc::Limiter> limiter_;
   std::unique_ptr<Forwarding> forwarding_;
   std::unique_ptr<grpc::Server> gateway_;
+  int port_ = 0;
   std::shared_ptr<grpc::Channel> channel_;
 };
 
@@ -464,6 +471,34 @@ TEST_F(ForwardingTest, EachCallerHasALimit) {
   }
   // Counted by address, as nobody is.
   EXPECT_EQ(reason("Bearer unknown"), "RATE_LIMITED");
+}
+
+TEST_F(ForwardingTest, T2_GuessesAreLimitedByAddress) {
+  Build(1000, 3);
+  const auto run = [this](const std::string& key) {
+    // A connection of its own: it is the address that counts.
+    const auto channel = rpc::MakeChannel(absl::StrCat("127.0.0.1:", port_));
+    ClientCall call;
+    call.context.AddMetadata("authorization", "Bearer " + key);
+    return call.Run(channel, kUnary);
+  };
+  EXPECT_TRUE(run("good").ok());
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(ErrorInfoIn(run(absl::StrCat("guess", i))).reason(), "CREDENTIAL_INVALID");
+  }
+  for (const char* key : {"guess", "also-good"}) {
+    const grpc::Status status = run(key);
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED) << key;
+    EXPECT_EQ(ErrorInfoIn(status).reason(), "RATE_LIMITED") << key;
+    google::rpc::Status proto;
+    google::rpc::RetryInfo retry;
+    ASSERT_TRUE(proto.ParseFromString(status.error_details()));
+    ASSERT_EQ(proto.details_size(), 2);
+    ASSERT_TRUE(proto.details(1).UnpackTo(&retry));
+    EXPECT_EQ(retry.retry_delay().seconds(), 1);
+  }
+  EXPECT_EQ(credentials_.questions, 4);
+  EXPECT_TRUE(run("good").ok());
 }
 
 TEST_F(ForwardingTest, ManyCallsAtOnce) {

@@ -12,6 +12,7 @@ namespace {
 using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::IsSupersetOf;
+using ::testing::Not;
 
 constexpr char kKey[] = "parley_guest_0123456789abcdef0123456789abcdef01234567";
 
@@ -128,6 +129,26 @@ TEST(ComposeMail, SaysHowTheEventStands) {
   EXPECT_THAT(Read(ComposeMail(mail)).text, HasSubstr("No times are proposed at the moment."));
   mail.state = event::v1::Event::ABANDONED;
   EXPECT_THAT(Read(ComposeMail(mail)).text, HasSubstr("No time was found; it was given up."));
+}
+
+TEST(ComposeMail, SaysThatANewEventReplacesASupersededOne) {
+  Mail mail = SomeMail();
+  mail.state = event::v1::Event::SUPERSEDED;
+  EXPECT_THAT(Read(ComposeMail(mail)).lines, IsSupersetOf({"This event was replaced by a new one.",
+                                                           "Times that were proposed (time zone Europe/Berlin):"}));
+  mail.slots.clear();
+  EXPECT_THAT(Read(ComposeMail(mail)).text, HasSubstr("This event was replaced by a new one.\r\n\r\nYour key"));
+  EXPECT_THAT(Read(ComposeMail(mail)).text, Not(HasSubstr("proposed")));
+}
+
+TEST(ComposeMail, T7_AKeyThatWasAskedForSaysSo) {
+  Mail mail = SomeMail();
+  mail.requested = true;
+  mail.sender = mail.to;
+  const ReadMail read = Read(ComposeMail(mail));
+  EXPECT_EQ(read.lines[0], "You asked for a new key for: Picnic");
+  EXPECT_THAT(read.text, Not(HasSubstr("asks you")));
+  EXPECT_THAT(read.lines, Contains(kKey).Times(1));
 }
 
 TEST(ComposeMail, CarriesTitlesOfAnyScript) {

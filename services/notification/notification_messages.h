@@ -1,0 +1,31 @@
+// Notifications as callers see them, and the log's entry of one. Thread-safe.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "common/data/events.h"
+#include "common/data/log_entries.h"
+#include "parley/notification/v1/notification.pb.h"
+#include "services/notification/notifications.h"
+
+namespace parley::notification {
+
+inline constexpr char kNotificationType[] = "parley.notification.v1.Notification";
+inline constexpr char kEventNameViolation[] = "must be events/{event} with the event's id";
+inline constexpr char kNameViolation[] = "must be events/{event}/notifications/{notification} with their ids";
+
+// Addresses as spelled for this event, of a sender who is no party (staff) as he is known.
+absl::StatusOr<std::vector<v1::Notification>> Show(data::Transaction& tx, const data::Event& event,
+                                                   const std::vector<Notification>& notifications);
+
+// L1: the NOTIFY entry of a new notification, as the event's last one.
+data::LogEntry EntryOf(const data::Effector& effector, const data::Event& event, const Notification& notification);
+
+// Null where nobody of this address is a party.
+const data::Party* FindParty(const data::Event& event, const Address& address);
+
+// Nothing where there is no such event.
+absl::StatusOr<std::optional<data::Event>> FindEvent(data::Transaction& tx, const Uuid& id);
+
+}  // namespace parley::notification
