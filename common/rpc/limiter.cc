@@ -7,25 +7,8 @@
 
 namespace parley::rpc {
 
-namespace {
-absl::Status TooMany(absl::Duration wait) { return RateLimited("too many calls by this caller", wait); }
-}  // namespace
-
 Limiter::Limiter(absl::Duration interval, int burst, std::function<absl::Time()> clock, size_t max_callers)
     : interval_(interval), whole_(interval_ * burst), clock_(std::move(clock)), max_callers_(max_callers) {}
-
-absl::Duration Limiter::Wait(const Bucket& bucket, absl::Time now) const {
-  return std::clamp(bucket.full_time, now, now + whole_) + interval_ - (now + whole_);
-}
-
-absl::Status Limiter::Check(std::string_view caller) {
-  const absl::Time now = clock_();
-  absl::MutexLock lock(&mutex_);
-  const auto found = by_caller_.find(absl::string_view(caller.data(), caller.size()));
-  if (found == by_caller_.end()) return absl::OkStatus();
-  const absl::Duration wait = Wait(*found->second, now);
-  return wait > absl::ZeroDuration() ? TooMany(wait) : absl::OkStatus();
-}
 
 absl::Status Limiter::Take(std::string_view caller) {
   const absl::Time now = clock_();
@@ -42,10 +25,10 @@ absl::Status Limiter::Take(std::string_view caller) {
     by_caller_[buckets_.front().caller] = buckets_.begin();
   }
   Bucket& bucket = buckets_.front();
-  const absl::Duration wait = Wait(bucket, now);
   // The clock may have been set back: no bucket is more than empty.
   bucket.full_time = std::clamp(bucket.full_time, now, now + whole_);
-  if (wait > absl::ZeroDuration()) return TooMany(wait);
+  const absl::Duration wait = bucket.full_time + interval_ - (now + whole_);
+  if (wait > absl::ZeroDuration()) return RateLimited("too many calls by this caller", wait);
   bucket.full_time += interval_;
   return absl::OkStatus();
 }

@@ -24,8 +24,6 @@ class Limiter {
 
   // OK, or RESOURCE_EXHAUSTED (RATE_LIMITED) with the time after which the next call would be let through.
   absl::Status Take(std::string_view caller);
-  // What Take would say; takes nothing.
-  absl::Status Check(std::string_view caller);
   // Undoes one Take that let a call through.
   void GiveBack(std::string_view caller);
 
@@ -35,9 +33,6 @@ class Limiter {
     // A bucket fills by one each `interval_`: when it will be full tells how much is missing.
     absl::Time full_time;
   };
-
-  // How long until the caller's next call is let through; zero or less where it is now.
-  absl::Duration Wait(const Bucket& bucket, absl::Time now) const;
 
   const absl::Duration interval_;
   const absl::Duration whole_;  // how long an empty bucket takes to be full

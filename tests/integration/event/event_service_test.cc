@@ -115,7 +115,7 @@ TEST_F(EventServiceTest, U6_AnInactiveUserActedForCannotCreate) {
   EXPECT_EQ(entries.back().data().acted_by(), "staff@example.org");
 }
 
-TEST_F(EventServiceTest, E10_OnlyStaffDeleteAndTheLogStays) {
+TEST_F(EventServiceTest, E10_L4_OnlyStaffDeleteAndTheLogStays) {
   ASSERT_OK_AND_ASSIGN(const v1::Event event, Create(ann, Proposal()));
   EXPECT_THAT(Delete(ann, event), kHidden);
   v1::Event stale = event;
@@ -186,6 +186,16 @@ TEST_F(EventServiceTest, A2_AViewThatConfirmsLeavesTheBatch) {
   ASSERT_EQ(entries.size(), 3u);
   EXPECT_EQ(entries[2].occurrence(), v1::LogEntry::VIEW);
   EXPECT_TRUE(entries[2].data().closed());
+}
+
+TEST_F(EventServiceTest, A7_ADeactivatedPartyStillCounts) {
+  auto request = Proposal(1);
+  request.mutable_event()->mutable_parties()->RemoveLast();
+  ASSERT_OK_AND_ASSIGN(const v1::Event event, Create(ann, request));
+  database.Sql("update parley.users set state = 'DEACTIVATED' where local_part = 'bob'");
+  ASSERT_OK_AND_ASSIGN(const v1::Event confirmed, Confirm(ann, event));
+  EXPECT_EQ(confirmed.state(), v1::Event::OPEN);
+  EXPECT_EQ(confirmed.parties_size(), 2);
 }
 
 TEST_F(EventServiceTest, ListsShowTheOwnEventsNewestFirstPageByPage) {
