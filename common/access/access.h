@@ -1,4 +1,4 @@
-// Who may see an event, and the order in which a caller learns of it: the table at the end of domain.md, as far as the
+// Who may see an event, and the order in which a caller learns of it: the table in proto/README.md, as far as the
 // event service and the notification service share it. Thread-safe.
 #pragma once
 

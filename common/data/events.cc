@@ -84,7 +84,8 @@ absl::StatusOr<std::vector<Event>> Events::Lock(absl::Span<const Uuid> ids) {
 
 // Lists look at no more than $3 events from the cursor ($1, $2) on, each by the index that has their order, and say of
 // each whether it is wanted. Only a party's events in another order than that of their ids are sorted: all of them, for
-// each page, looked up one by one, since the index of that order would lead through everybody's.
+// each page. A party's are looked up one by one: left to itself, PostgreSQL might go through everybody's in their
+// order.
 #define PARLEY_SCAN(KEY, FROM, WHERE, ORDER)                                                    \
   "select e.event_id, " KEY                                                                     \
   ", "                                                                                          \
@@ -96,7 +97,10 @@ absl::StatusOr<std::vector<Event>> Events::Lock(absl::Span<const Uuid> ids) {
   "from " FROM " where e.delete_time is null and " WHERE " order by " ORDER " limit $3"
 
 #define PARLEY_ALL "events e"
-#define PARLEY_OF_PARTY "event_parties p join events e on e.event_id = p.event_id and p.user_id = $4"
+#define PARLEY_OF_PARTY(SINCE)                                                 \
+  "(select event_id from event_parties where user_id = $4 and event_id " SINCE \
+  " offset 0) p "                                                              \
+  "cross join lateral (select * from events where event_id = p.event_id offset 0) e"
 #define PARLEY_ALL_OF_PARTY                                             \
   "(select event_id from event_parties where user_id = $4 offset 0) p " \
   "cross join lateral (select * from events where event_id = p.event_id offset 0) e"
@@ -105,10 +109,11 @@ absl::StatusOr<std::vector<Event>> Events::Lock(absl::Span<const Uuid> ids) {
 // By [order][descending][of a party].
 constexpr Statement kScan[3][2][2] = {
     {{{"scan_events_up", PARLEY_SCAN("$1::timestamptz", PARLEY_ALL, "e.event_id > $2", "e.event_id")},
-      {"scan_party_events_up", PARLEY_SCAN("$1::timestamptz", PARLEY_OF_PARTY, "p.event_id > $2", "p.event_id")}},
+      {"scan_party_events_up",
+       PARLEY_SCAN("$1::timestamptz", PARLEY_OF_PARTY("> $2 order by event_id"), "true", "p.event_id")}},
      {{"scan_events_down", PARLEY_SCAN("$1::timestamptz", PARLEY_ALL, "e.event_id < $2", "e.event_id desc")},
       {"scan_party_events_down",
-       PARLEY_SCAN("$1::timestamptz", PARLEY_OF_PARTY, "p.event_id < $2", "p.event_id desc")}}},
+       PARLEY_SCAN("$1::timestamptz", PARLEY_OF_PARTY("< $2 order by event_id desc"), "true", "p.event_id desc")}}},
     {{{"scan_events_update_time_up",
        PARLEY_SCAN("e.update_time", PARLEY_ALL, "(e.update_time, e.event_id) > ($1, $2)", "e.update_time, e.event_id")},
       {"scan_party_events_update_time_up",

@@ -21,11 +21,14 @@ absl::StatusOr<data::Event> ChangeEvent(const Context& context, const rpc::Call&
   return data::Transact(context.pool, call.deadline, [&](data::Transaction& tx) -> absl::StatusOr<data::Event> {
     data::Events events(tx);
     PARLEY_ASSIGN_OR_RETURN(const auto locked, events.Lock({target.id}));
-    PARLEY_RETURN_IF_ERROR(CheckLogAccess(call, target.id, locked.empty() ? nullptr : &locked.front()));
-    const data::Event& event = locked.front();
-    PARLEY_RETURN_IF_ERROR(permit(event));
+    absl::Status may = CheckLogAccess(call, target.id, locked.empty() ? nullptr : &locked.front());
+    if (may.ok()) may = permit(locked.front());
+    // Whether it exists is looked at later.
+    if (!may.ok() && may.code() != absl::StatusCode::kNotFound) return may;
     PARLEY_ASSIGN_OR_RETURN(const auto answered, rpc::FindAnswered(tx, context.signer, target.request_id));
     if (answered) return AnswerAgain(tx, *answered);
+    PARLEY_RETURN_IF_ERROR(may);
+    const data::Event& event = locked.front();
     PARLEY_RETURN_IF_ERROR(CheckNotDeleted(event));
 
     PARLEY_ASSIGN_OR_RETURN(const Outcome outcome, decide(event, tx.now()));

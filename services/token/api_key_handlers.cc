@@ -1,19 +1,17 @@
 // API keys: CreateApiKey, ListApiKeys, RevokeApiKey (rule U4).
 #include "common/access/access.h"
 #include "common/data/api_keys.h"
-#include "common/rpc/page_token.h"
 #include "common/rpc/request_id.h"
 #include "common/rpc/resource_name.h"
 #include "common/time/proto_time.h"
 #include "services/token/named_users.h"
+#include "services/token/pages.h"
 #include "services/token/token_handlers.h"
 
 namespace parley::token {
 namespace {
 
 constexpr std::string_view kApiKeyType = "parley.token.v1.ApiKey";
-constexpr int kDefaultPageSize = 50;
-constexpr int kMaxPageSize = 100;
 
 void Fill(const data::ApiKey& api_key, v1::ApiKey& proto) {
   proto.set_name("users/" + api_key.user_id.ToString() + "/apiKeys/" + api_key.id.ToString());
@@ -68,28 +66,19 @@ absl::Status TokenHandlers::ListApiKeys(const rpc::Call& call, const v1::ListApi
   PARLEY_RETURN_IF_ERROR(CheckUser(call));
   FieldViolations fields;
   const Uuid user_id = ParseUserOrSelf(call, request.parent(), "parent", fields);
-  if (request.page_size() < 0) fields.Add("page_size", "must not be negative");
+  CheckPageSize(request.page_size(), fields);
   PARLEY_RETURN_IF_ERROR(fields.ToStatus());
-  const std::string list = "ListApiKeys " + user_id.ToString();
-  std::optional<Uuid> before;
-  if (!request.page_token().empty()) {
-    PARLEY_ASSIGN_OR_RETURN(const std::string cursor, rpc::ParsePageToken(signer_, list, request.page_token()));
-    before = Uuid::FromBytes(cursor);
-  }
+  PARLEY_ASSIGN_OR_RETURN(const Page page, ParsePage(signer_, "ListApiKeys " + user_id.ToString(), request.page_size(),
+                                                     request.page_token()));
   PARLEY_RETURN_IF_ERROR(OfResource(CheckMember(call), kUserType, request.parent()));
   if (!MaySeeUser(call, user_id)) return Hidden(kUserType, request.parent());
 
-  const int page_size = rpc::PageSize(request.page_size(), kDefaultPageSize, kMaxPageSize);
   auto read = [&](data::Transaction& tx) -> absl::StatusOr<std::vector<data::ApiKey>> {
     PARLEY_RETURN_IF_ERROR(FindUser(tx, user_id).status());
-    // One more than asked for tells whether a page follows.
-    return data::ApiKeys(tx).List(user_id, before, page_size + 1);
+    return data::ApiKeys(tx).List(user_id, page.before, page.limit());
   };
   PARLEY_ASSIGN_OR_RETURN(auto api_keys, data::Transact(pool_, call.deadline, read));
-  if (api_keys.size() > static_cast<size_t>(page_size)) {
-    api_keys.pop_back();
-    response.set_next_page_token(rpc::MakePageToken(signer_, list, api_keys.back().id.ToBytes()));
-  }
+  response.set_next_page_token(EndPage(signer_, page, api_keys));
   for (const data::ApiKey& api_key : api_keys) Fill(api_key, *response.add_api_keys());
   return absl::OkStatus();
 }

@@ -1,11 +1,11 @@
 // E-mail tokens: GetEmailToken, ListEmailTokens, RevokeEmailToken (rules T4, T5).
 #include "common/access/access.h"
-#include "common/rpc/page_token.h"
 #include "common/rpc/request_id.h"
 #include "common/rpc/resource_name.h"
 #include "common/time/proto_time.h"
 #include "services/token/email_tokens.h"
 #include "services/token/named_users.h"
+#include "services/token/pages.h"
 #include "services/token/token_handlers.h"
 
 namespace parley::token {
@@ -13,8 +13,6 @@ namespace {
 
 constexpr std::string_view kEmailTokenType = "parley.token.v1.EmailToken";
 constexpr std::string_view kOwnEmailToken = "events/-/emailTokens/self";
-constexpr int kDefaultPageSize = 50;
-constexpr int kMaxPageSize = 100;
 
 // `event_id` is nil where it is not said: in `events/-/emailTokens/self`.
 struct EmailTokenName {
@@ -82,30 +80,21 @@ absl::Status TokenHandlers::ListEmailTokens(const rpc::Call& call, const v1::Lis
   FieldViolations fields;
   const auto event_id = rpc::ParseName(request.parent(), "events");
   if (!event_id) fields.Add("parent", "must be events/{event} with the event's id");
-  if (request.page_size() < 0) fields.Add("page_size", "must not be negative");
+  CheckPageSize(request.page_size(), fields);
   PARLEY_RETURN_IF_ERROR(fields.ToStatus());
-  const std::string list = "ListEmailTokens " + request.parent();
-  std::optional<Uuid> before;
-  if (!request.page_token().empty()) {
-    PARLEY_ASSIGN_OR_RETURN(const std::string cursor, rpc::ParsePageToken(signer_, list, request.page_token()));
-    before = Uuid::FromBytes(cursor);
-  }
+  PARLEY_ASSIGN_OR_RETURN(const Page page, ParsePage(signer_, "ListEmailTokens " + request.parent(),
+                                                     request.page_size(), request.page_token()));
   // T4: a guest sees the own one alone, which names itself.
   PARLEY_RETURN_IF_ERROR(OfResource(CheckMember(call), kEventType, request.parent()));
 
-  const int page_size = rpc::PageSize(request.page_size(), kDefaultPageSize, kMaxPageSize);
   auto read = [&](data::Transaction& tx) -> absl::StatusOr<std::vector<EmailToken>> {
     PARLEY_ASSIGN_OR_RETURN(const auto events, data::Events(tx).Find({*event_id}));
     PARLEY_RETURN_IF_ERROR(CheckEventAccess(call, *event_id, events.empty() ? nullptr : &events.front()));
     const auto user_id = IsStaff(call) ? std::nullopt : std::optional(call.principal.user_id);
-    // One more than asked for tells whether a page follows.
-    return EmailTokens(tx).List(*event_id, user_id, before, page_size + 1);
+    return EmailTokens(tx).List(*event_id, user_id, page.before, page.limit());
   };
   PARLEY_ASSIGN_OR_RETURN(auto email_tokens, data::Transact(pool_, call.deadline, read));
-  if (email_tokens.size() > static_cast<size_t>(page_size)) {
-    email_tokens.pop_back();
-    response.set_next_page_token(rpc::MakePageToken(signer_, list, email_tokens.back().id.ToBytes()));
-  }
+  response.set_next_page_token(EndPage(signer_, page, email_tokens));
   for (const EmailToken& email_token : email_tokens) Fill(email_token, *response.add_email_tokens());
   return absl::OkStatus();
 }
@@ -118,8 +107,11 @@ absl::Status TokenHandlers::RevokeEmailToken(const rpc::Call& call, const v1::Re
   const auto request_id = rpc::RequestIdOf(call, request, fields);
   PARLEY_RETURN_IF_ERROR(fields.ToStatus());
   auto revoke = [&](data::Transaction& tx) -> absl::StatusOr<EmailToken> {
-    PARLEY_ASSIGN_OR_RETURN(EmailToken email_token, FindEmailToken(tx, call, sought, request.name()));
+    const auto found = FindEmailToken(tx, call, sought, request.name());
+    if (!found.ok() && found.status().code() != absl::StatusCode::kNotFound) return found.status();
     PARLEY_ASSIGN_OR_RETURN(const auto answered, rpc::FindAnswered(tx, signer_, request_id));
+    PARLEY_RETURN_IF_ERROR(found.status());
+    const EmailToken& email_token = *found;
     // `self` is another token for each guest.
     if (answered && answered->ids.front() != email_token.id) return RequestIdReused(request.request_id());
     if (!answered) {

@@ -3,17 +3,14 @@
 #include <set>
 
 #include "common/access/access.h"
-#include "common/rpc/page_token.h"
 #include "common/rpc/request_id.h"
 #include "common/time/proto_time.h"
 #include "services/token/named_users.h"
+#include "services/token/pages.h"
 #include "services/token/token_handlers.h"
 
 namespace parley::token {
 namespace {
-
-constexpr int kDefaultPageSize = 50;
-constexpr int kMaxPageSize = 100;
 
 void Fill(const data::User& user, v1::User& proto) {
   proto.set_name(user.name());
@@ -110,28 +107,19 @@ absl::Status TokenHandlers::ListUsers(const rpc::Call& call, const v1::ListUsers
                                       v1::ListUsersResponse& response) const {
   PARLEY_RETURN_IF_ERROR(CheckUser(call));
   FieldViolations fields;
-  if (request.page_size() < 0) fields.Add("page_size", "must not be negative");
+  CheckPageSize(request.page_size(), fields);
   const auto address = ParseAddress(request.address());
   if (!request.address().empty() && !address.ok()) fields.Add("address", std::string(address.status().message()));
   PARLEY_RETURN_IF_ERROR(fields.ToStatus());
-  const std::string list = "ListUsers " + request.address();
-  std::optional<Uuid> before;
-  if (!request.page_token().empty()) {
-    PARLEY_ASSIGN_OR_RETURN(const std::string cursor, rpc::ParsePageToken(signer_, list, request.page_token()));
-    before = Uuid::FromBytes(cursor);
-  }
+  PARLEY_ASSIGN_OR_RETURN(
+      const Page page, ParsePage(signer_, "ListUsers " + request.address(), request.page_size(), request.page_token()));
   PARLEY_RETURN_IF_ERROR(RequireStaff(call));
 
-  const int page_size = rpc::PageSize(request.page_size(), kDefaultPageSize, kMaxPageSize);
   PARLEY_ASSIGN_OR_RETURN(auto users, data::Transact(pool_, call.deadline, [&](data::Transaction& tx) {
-                            // One more than asked for tells whether a page follows.
                             return address.ok() ? data::Users(tx).FindByAddresses({*address})
-                                                : data::Users(tx).List(before, page_size + 1);
+                                                : data::Users(tx).List(page.before, page.limit());
                           }));
-  if (users.size() > static_cast<size_t>(page_size)) {
-    users.pop_back();
-    response.set_next_page_token(rpc::MakePageToken(signer_, list, users.back().id.ToBytes()));
-  }
+  response.set_next_page_token(EndPage(signer_, page, users));
   for (const data::User& user : users) Fill(user, *response.add_users());
   return absl::OkStatus();
 }

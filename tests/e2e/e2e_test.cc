@@ -1,5 +1,7 @@
 #include "tests/e2e/e2e_test.h"
 
+#include <regex>
+
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 
@@ -40,6 +42,13 @@ event::v1::ConfirmEventRequest Confirmation(const Event& event) {
   return request;
 }
 
+event::v1::ReopenEventRequest Reopening(const Event& event) {
+  event::v1::ReopenEventRequest request;
+  request.set_name(event.name());
+  request.set_etag(event.etag());
+  return request;
+}
+
 event::v1::DeleteEventRequest Deletion(const Event& event) {
   event::v1::DeleteEventRequest request;
   request.set_name(event.name());
@@ -73,10 +82,52 @@ std::vector<LogEntry> LogOf(Client& client, const std::string& event) {
                   : std::vector<LogEntry>();
 }
 
+absl::Duration TrustedFor(absl::Time since, const std::vector<std::function<absl::Status()>>& calls) {
+  absl::Time last_trusted = since;
+  const bool ended = Eventually([&] {
+    bool trusted = false;
+    for (const auto& call : calls) {
+      const absl::Time start = absl::Now();
+      const absl::StatusCode code = call().code();
+      if (code == absl::StatusCode::kUnauthenticated || code == absl::StatusCode::kPermissionDenied ||
+          code == absl::StatusCode::kFailedPrecondition) {
+        continue;
+      }
+      last_trusted = start;
+      trusted = true;
+    }
+    return !trusted;
+  });
+  return ended ? last_trusted - since : absl::InfiniteDuration();
+}
+
 void ExpectGoodEnd(System& system, const TestDatabase& database) {
   const std::string addresses =
       database.Sql("select coalesce(string_agg(local_part || '@' || domain, ' '), '') from parley.users");
   EXPECT_THAT(system.End(absl::StrSplit(addresses, ' ', absl::SkipEmpty())), IsEmpty());
+}
+
+std::string E2eTest::UserOf(const std::string& address) {
+  token::v1::ListUsersRequest request;
+  request.set_address(address);
+  const auto users = Staff().Call(&Tokens::ListUsers, request);
+  EXPECT_THAT(users, Succeeds());
+  EXPECT_TRUE(users.ok() && users->users_size() == 1) << address;
+  return users.ok() && users->users_size() == 1 ? users->users(0).name() : "";
+}
+
+std::string E2eTest::MailedKey(const std::string& address, size_t number) {
+  if (!Eventually([&] { return system->Mails(address).size() > number; })) return "";
+  const std::string mail = system->Mails(address)[number];
+  std::smatch found;
+  return std::regex_search(mail, found, std::regex("\r\n(parley_guest_[0-9a-f]{40})\r\n")) ? found[1].str() : "";
+}
+
+std::string E2eTest::GuestKey(Client& member, const Event& event, const std::string& guest) {
+  EXPECT_THAT(member.Call(&NotificationStub::NotifyParties, Notice(event, {guest})), Succeeds());
+  std::string key = MailedKey(guest, 0);
+  EXPECT_NE(key, "");
+  return key;
 }
 
 }  // namespace parley::e2e

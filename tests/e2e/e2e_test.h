@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -51,12 +53,17 @@ event::v1::CreateEventRequest Proposal(const std::vector<std::string>& parties, 
 event::v1::GetEventRequest Named(const std::string& event);
 event::v1::UpdateEventRequest Narrowed(const Event& event, const std::vector<Slot>& slots);
 event::v1::ConfirmEventRequest Confirmation(const Event& event);
+event::v1::ReopenEventRequest Reopening(const Event& event);
 event::v1::DeleteEventRequest Deletion(const Event& event);
 notification::v1::NotifyPartiesRequest Notice(const Event& event, const std::vector<std::string>& recipients);
 
 std::vector<std::string> ConfirmedIn(const Event& event);
 // All entries of an event's log; fails the test where they cannot be read.
 std::vector<LogEntry> LogOf(Client& client, const std::string& event);
+
+// Makes these calls again and again until all are refused: UNAUTHENTICATED, PERMISSION_DENIED or FAILED_PRECONDITION.
+// How long after `since` the last one began that was not.
+absl::Duration TrustedFor(absl::Time since, const std::vector<std::function<absl::Status()>>& calls);
 
 // `UNAVAILABLE` as clients can act on it: with its reason and the time after which to try again.
 MATCHER(IsUnavailable, "") {
@@ -73,9 +80,11 @@ void ExpectGoodEnd(System& system, const TestDatabase& database);
 // A running Parley that the tests of a suite share; each uses people of its own.
 class E2eTest : public ::testing::Test {
  protected:
-  static void SetUpTestSuite() {
+  static void SetUpTestSuite() { StartSystem({}); }
+  // For suites that need settings of their own; see test::SystemSettings.
+  static void StartSystem(const std::map<std::string, std::map<std::string, std::string>>& flags) {
     database = std::make_unique<TestDatabase>();
-    system = std::make_unique<System>(test::SystemSettings{database->service_url()});
+    system = std::make_unique<System>(test::SystemSettings{database->service_url(), flags});
     system->Start();
   }
   static void TearDownTestSuite() {
@@ -83,6 +92,20 @@ class E2eTest : public ::testing::Test {
     system.reset();
     database.reset();
   }
+
+  static Client Staff() { return system->As(system->staff_key()); }
+  // Somebody who is registered by this.
+  static Client Member(const std::string& address) { return system->As(system->MakeMember(address)); }
+  static Client StaffFor(const std::string& address) {
+    return system->As(system->staff_key(), {{"parley-act-for", address}});
+  }
+  // `users/{user}` of an address that is known; fails the test where it is not.
+  static std::string UserOf(const std::string& address);
+
+  // The key in the mail of this number (from 0) to the address; waits for it.
+  static std::string MailedKey(const std::string& address, size_t number);
+  // The key of a guest, whom this member of the event notifies: by a mail that is the guest's first one.
+  static std::string GuestKey(Client& member, const Event& event, const std::string& guest);
 
   static inline std::unique_ptr<TestDatabase> database;
   static inline std::unique_ptr<System> system;

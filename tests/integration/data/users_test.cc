@@ -47,6 +47,48 @@ TEST(UsersTest, U2_ManyThatNameOneNewAddressMakeOneUser) {
   EXPECT_EQ(database.Sql("select count(*) from parley.users"), "3");
 }
 
+TEST(UsersTest, U2_TwoHundredThatNameOneNewAddressMakeOneUser) {
+  test::TestDatabase database;
+  Pool pool(database.service_url(), 30);
+  std::vector<std::string> names(200);
+  std::vector<std::thread> threads;
+  for (std::string& name : names) {
+    threads.emplace_back([&] {
+      const auto users = Transact(pool, Soon(), [&](Transaction& tx) {
+        return Users(tx).FindOrCreate({Address{"new", "example.org"}});
+      });
+      if (users.ok() && users->size() == 1) name = users->front().name();
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(names.front(), "users/" + database.Sql("select user_id::text from parley.users"));
+  EXPECT_EQ(std::set<std::string>(names.begin(), names.end()).size(), 1u);
+  EXPECT_EQ(database.Sql("select count(*) from parley.users"), "1");
+}
+
+// Whoever comes second waits for the first, and makes the user where the first one did not.
+TEST(UsersTest, U2_WhoeverIsRolledBackHasNamedNobody) {
+  test::TestDatabase database;
+  Pool pool(database.service_url(), 2);
+  const Address address{"new", "example.org"};
+  auto first = Transaction::Begin(pool, Soon());
+  ASSERT_THAT(first, Succeeds());
+  ASSERT_OK_AND_ASSIGN(const auto made, Users(**first).FindOrCreate({address}));
+  std::thread second([&] {
+    const auto found = Transact(pool, Soon(), [&](Transaction& tx) { return Users(tx).FindOrCreate({address}); });
+    ASSERT_THAT(found, Succeeds());
+    ASSERT_EQ(found->size(), 1u);
+    EXPECT_NE(found->front().id, made.front().id);
+  });
+  // pg_stat_activity tells of every session to which database it belongs, but only of one's own what it waits for.
+  while (database.Sql("select count(*)::text from pg_locks join pg_stat_activity using (pid) "
+                      "where not granted and datname = current_database()") != "1") {
+  }
+  first->reset();
+  second.join();
+  EXPECT_EQ(database.Sql("select count(*) from parley.users"), "1");
+}
+
 TEST(UsersTest, U1_RegisteringActivatesOnce) {
   test::TestDatabase database;
   Pool pool(database.service_url(), 1);
@@ -59,6 +101,54 @@ TEST(UsersTest, U1_RegisteringActivatesOnce) {
   EXPECT_TRUE(user.active());
   EXPECT_EQ(user.role, token::v1::User::STAFF);
   EXPECT_THAT(register_guest(), Fails(absl::StatusCode::kAlreadyExists, error::v1::ALREADY_EXISTS));
+  database.Sql("update parley.users set state = 'DEACTIVATED'");
+  EXPECT_THAT(register_guest(), Fails(absl::StatusCode::kAlreadyExists, error::v1::ALREADY_EXISTS));
+  EXPECT_EQ(database.Sql("select state from parley.users"), "DEACTIVATED");
+}
+
+TEST(UsersTest, U1_TheEtagStandsForStateAndRole) {
+  test::TestDatabase database;
+  Pool pool(database.service_url(), 1);
+  std::set<std::string> etags;
+  for (const auto state : {token::v1::User::INACTIVE, token::v1::User::ACTIVE, token::v1::User::DEACTIVATED}) {
+    for (const auto role : {token::v1::User::MEMBER, token::v1::User::STAFF}) {
+      const auto saved = Transact(pool, Soon(), [&](Transaction& tx) -> absl::StatusOr<std::optional<User>> {
+        Users users(tx);
+        PARLEY_ASSIGN_OR_RETURN(const auto found, users.FindOrCreate({Address{"guest", "example.org"}}));
+        PARLEY_RETURN_IF_ERROR(users.Save(found.front().id, state, role));
+        return users.Lock(found.front().id);
+      });
+      ASSERT_THAT(saved, Succeeds());
+      EXPECT_EQ((*saved)->state, state);
+      EXPECT_EQ((*saved)->role, role);
+      etags.insert((*saved)->etag());
+    }
+  }
+  EXPECT_EQ(etags.size(), 6u);
+  EXPECT_TRUE(etags.contains("2.1")) << "an active member";
+}
+
+TEST(UsersTest, ListsGoFromTheNewestToTheOldest) {
+  test::TestDatabase database;
+  Pool pool(database.service_url(), 1);
+  std::vector<Uuid> ids;
+  for (const char* local_part : {"one", "two", "three"}) {
+    const auto made = Transact(pool, Soon(), [&](Transaction& tx) {
+      return Users(tx).FindOrCreate({Address{local_part, "example.org"}});
+    });
+    ASSERT_THAT(made, Succeeds());
+    ids.push_back(made->front().id);
+  }
+  auto list = [&](const std::optional<Uuid>& before, int limit) {
+    const auto users = Transact(pool, Soon(), [&](Transaction& tx) { return Users(tx).List(before, limit); });
+    EXPECT_THAT(users, Succeeds());
+    std::vector<Uuid> listed;
+    for (const User& user : *users) listed.push_back(user.id);
+    return listed;
+  };
+  EXPECT_EQ(list(std::nullopt, 2), (std::vector{ids[2], ids[1]}));
+  EXPECT_EQ(list(ids[1], 2), std::vector{ids[0]});
+  EXPECT_EQ(list(ids[0], 2), std::vector<Uuid>{});
 }
 
 }  // namespace

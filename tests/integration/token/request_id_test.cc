@@ -1,12 +1,10 @@
-// Calls of the token service that are sent twice, and what is purged (request_id, rule T3).
+// Calls of the token service that are sent twice (proto/README.md, "request_id").
 #include <gmock/gmock.h>
 #include <google/protobuf/util/message_differencer.h>
 
 #include <set>
 #include <thread>
 
-#include "common/data/key.h"
-#include "services/token/purge.h"
 #include "tests/integration/token/token_test.h"
 
 namespace parley::token {
@@ -14,7 +12,6 @@ namespace {
 
 using test::Fails;
 using test::Succeeds;
-using ::testing::ElementsAre;
 using ::testing::SizeIs;
 
 const auto kReused = Fails(kInvalidArgument, error::v1::REQUEST_ID_REUSED);
@@ -26,9 +23,7 @@ class RequestIdTest : public TokenTest {
 
   template <class Request, class Response>
   absl::StatusOr<Response> Call(Handler<Request, Response> handler, const rpc::Call& call, const Request& request) {
-    Response response;
-    PARLEY_RETURN_IF_ERROR((many.*handler)(call, request, response));
-    return response;
+    return Answer(many, handler, call, request);
   }
 
   // Fifty at once, then once more: all answers, which all must succeed.
@@ -54,8 +49,6 @@ class RequestIdTest : public TokenTest {
       EXPECT_TRUE(google::protobuf::util::MessageDifferencer::Equals(answer, answers.front()));
     }
   }
-
-  std::string Count(const std::string& table) const { return database.Sql("select count(*)::text from " + table); }
 
   data::Pool wide{database.service_url(), 20};
   const TokenHandlers many{wide, signer};
@@ -166,94 +159,6 @@ TEST_F(RequestIdTest, WhatIsRememberedHoldsNoAddressAndNoKey) {
   ASSERT_THAT(Call(&TokenHandlers::CreateUser, CallByUser(staff), request), Succeeds());
   EXPECT_EQ(database.Sql("select count(*)::text from request_records r where r::text like '%canary%'"), "0");
   EXPECT_EQ(Count("request_records"), "1");
-}
-
-TEST_F(RequestIdTest, T3_ExpiredTokensArePurgedAfterNinetyDays) {
-  const Uuid event_id = MakeEvent({anna, staff});
-  for (int i = 0; i < 3; ++i) MakeGuest(event_id, anna);
-  database.Sql(
-      "with numbered as (select email_token_id, row_number() over (order by email_token_id) as number from "
-      "email_tokens) "
-      "update email_tokens t set expire_time = now() - interval '90 days' + "
-      "  (array[interval '1 minute', interval '0', interval '-1 day'])[number] "
-      "from numbered where t.email_token_id = numbered.email_token_id");
-  EXPECT_EQ(*PurgeSome(pool), 2);
-  EXPECT_EQ(database.Sql("select (expire_time > now() - interval '90 days')::text from email_tokens"), "true");
-  EXPECT_EQ(*PurgeSome(pool), 0);
-}
-
-TEST_F(RequestIdTest, WhatIsRememberedIsPurgedAfterADay) {
-  v1::CreateUserRequest request;
-  request.mutable_user()->set_address("new@example.com");
-  request.set_request_id(id);
-  ASSERT_THAT(Call(&TokenHandlers::CreateUser, CallByUser(staff), request), Succeeds());
-  EXPECT_EQ(*PurgeSome(pool), 0);
-  database.Sql("update request_records set create_time = now() - interval '24 hours 1 second'");
-  EXPECT_THAT(Call(&TokenHandlers::CreateUser, CallByUser(staff), request),
-              Fails(absl::StatusCode::kAlreadyExists, error::v1::ALREADY_EXISTS))
-      << "after a day it is as new";
-  database.Sql("update request_records set create_time = now() - interval '26 hours'");
-  EXPECT_EQ(*PurgeSome(pool), 1);
-}
-
-TEST_F(RequestIdTest, T4_T5_ListsOfEmailTokens) {
-  const data::User ben = MakeUser("ben@example.com");
-  const data::User eve = MakeUser("eve@example.com");
-  const Uuid event_id = MakeEvent({anna, ben});
-  const Guest first = MakeGuest(event_id, anna);
-  const Guest second = MakeGuest(event_id, anna);
-  const Guest other = MakeGuest(event_id, ben);
-  auto list = [&](const rpc::Call& call) -> absl::StatusOr<std::vector<std::string>> {
-    v1::ListEmailTokensRequest request;
-    request.set_parent("events/" + event_id.ToString());
-    request.set_page_size(2);
-    std::vector<std::string> names;
-    do {
-      PARLEY_ASSIGN_OR_RETURN(const auto response, Call(&TokenHandlers::ListEmailTokens, call, request));
-      for (const auto& email_token : response.email_tokens()) names.push_back(email_token.name());
-      request.set_page_token(response.next_page_token());
-    } while (!request.page_token().empty());
-    return names;
-  };
-  EXPECT_THAT(*list(CallByUser(staff)), ElementsAre(other.name, second.name, first.name));
-  EXPECT_THAT(*list(CallByUser(anna)), ElementsAre(second.name, first.name));
-  EXPECT_THAT(*list(CallByUser(ben)), ElementsAre(other.name));
-  const auto denied = Fails(kPermissionDenied, error::v1::PERMISSION_DENIED);
-  EXPECT_THAT(list(CallByUser(eve)), denied);
-  EXPECT_THAT(list(first.call), denied) << "T4: a guest reads the own one alone";
-  EXPECT_THAT(list(CallByNobody()), Fails(kUnauthenticated, error::v1::CREDENTIAL_MISSING));
-  Delete(event_id);
-  EXPECT_THAT(list(CallByUser(anna)), Fails(kNotFound, error::v1::NOT_FOUND));
-  EXPECT_THAT(list(CallByUser(eve)), denied);
-}
-
-TEST_F(RequestIdTest, T7_ATokenIsFoundByTheHashOfItsKeyAlsoWhenItHasExpired) {
-  const Uuid event_id = MakeEvent({anna, staff});
-  const Guest guest = MakeGuest(event_id, anna);
-  auto find = [&](const rpc::Call& call, const std::string& key) {
-    internal::token::v1::FindEmailTokenRequest request;
-    request.set_key_hash(data::HashKey(key));
-    internal::token::v1::FindEmailTokenResponse response;
-    const absl::Status status = credentials.FindEmailToken(call, request, response);
-    if (status.ok()) {
-      EXPECT_EQ(response.event_id(), event_id.ToBytes());
-      EXPECT_EQ(response.user_id(), anna.id.ToBytes());
-    }
-    return status;
-  };
-  const rpc::Call notification = CallByService("notification");
-  const auto absent = Fails(kNotFound, error::v1::NOT_FOUND);
-  EXPECT_THAT(find(notification, guest.key), Succeeds());
-  database.Sql("update email_tokens set expire_time = now() - interval '1 day'");
-  EXPECT_THAT(find(notification, guest.key), Succeeds());
-  EXPECT_THAT(find(notification, "another"), absent);
-  EXPECT_THAT(find(CallByService("gateway"), guest.key), Fails(kPermissionDenied, error::v1::PERMISSION_DENIED));
-  EXPECT_THAT(find(CallByUser(staff), guest.key), Fails(kPermissionDenied, error::v1::PERMISSION_DENIED));
-  database.Sql("update email_tokens set revoke_time = now()");
-  EXPECT_THAT(find(notification, guest.key), absent);
-  database.Sql("update email_tokens set revoke_time = null");
-  Delete(event_id);
-  EXPECT_THAT(find(notification, guest.key), absent);
 }
 
 }  // namespace

@@ -2,12 +2,14 @@
 #pragma once
 
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "absl/time/clock.h"
 #include "common/data/api_keys.h"
 #include "common/data/events.h"
 #include "common/data/users.h"
+#include "google/rpc/error_details.pb.h"
 #include "services/token/credential_handlers.h"
 #include "services/token/token_handlers.h"
 #include "tests/support/database.h"
@@ -38,6 +40,43 @@ inline rpc::Call CallByUser(const data::User& user) {
 }
 
 inline std::string NameOf(const data::User& user) { return "users/" + user.id.ToString(); }
+
+// A call that answers with a Response, as an expression.
+template <class Request, class Response>
+absl::StatusOr<Response> Answer(const TokenHandlers& handlers,
+                                absl::Status (TokenHandlers::*method)(const rpc::Call&, const Request&, Response&)
+                                    const,
+                                const rpc::Call& call, const std::type_identity_t<Request>& request) {
+  Response response;
+  PARLEY_RETURN_IF_ERROR((handlers.*method)(call, request, response));
+  return response;
+}
+
+template <class Request>
+Request Named(const std::string& name) {
+  Request request;
+  request.set_name(name);
+  return request;
+}
+
+// A detail of an error; empty where it has none.
+template <class Detail, class Result>
+Detail DetailOf(const Result& result) {
+  Detail detail;
+  const auto payload =
+      data::StatusOf(result).GetPayload("type.googleapis.com/" + std::string(Detail::descriptor()->full_name()));
+  if (payload) detail.ParseFromString(std::string(*payload));
+  return detail;
+}
+
+template <class Result>
+std::vector<std::string> BadFieldsOf(const Result& result) {
+  EXPECT_THAT(result, test::Fails(kInvalidArgument, error::v1::INVALID_FIELDS));
+  std::vector<std::string> fields;
+  const auto bad_request = DetailOf<google::rpc::BadRequest>(result);
+  for (const auto& violation : bad_request.field_violations()) fields.push_back(violation.field());
+  return fields;
+}
 
 class TokenTest : public ::testing::Test {
  protected:
@@ -116,6 +155,16 @@ class TokenTest : public ::testing::Test {
     PARLEY_RETURN_IF_ERROR(credentials.CheckCredential(CallByService("gateway"), request, response));
     return response;
   }
+
+  // Every row of every table, with the transaction that wrote it: a write shows even where it writes what was there.
+  std::string AllRows() const {
+    return database.Sql(
+        "select string_agg(query_to_xml(format('select xmin::text, r::text from parley.%I r order by 2', relname), "
+        "true, false, relname)::text, '' order by relname) from pg_class "
+        "where relnamespace = 'parley'::regnamespace and relkind = 'r'");
+  }
+
+  std::string Count(const std::string& table) const { return database.Sql("select count(*)::text from " + table); }
 
   const test::TestDatabase database;
   data::Pool pool{database.service_url(), 4};

@@ -11,8 +11,12 @@ namespace {
 
 using test::Fails;
 using test::Succeeds;
+using ::testing::Contains;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::Pair;
 using ::testing::SizeIs;
 
 class UserStatesTest : public TokenTest {
@@ -58,14 +62,6 @@ class UserStatesTest : public TokenTest {
     } while (!request.page_token().empty());
     return users;
   }
-  // Of all rows of all tables.
-  std::string Digest() const {
-    return database.Sql(
-        "select md5(string_agg(t, '|' order by t)) from (select u::text t from users u union all "
-        "select k::text from api_keys k union all select e::text from email_tokens e union all "
-        "select l::text from log_entries l union all select r::text from request_records r) as all_rows");
-  }
-
   const data::User anna = MakeUser("anna@example.com");
   const data::User ben = MakeUser("ben@example.com");
   const data::User staff = MakeUser("staff@example.com", v1::User::STAFF);
@@ -121,7 +117,11 @@ TEST_F(UserStatesTest, U6_ADeactivatedUserCannotBeActedFor) {
   EXPECT_EQ(inactive.role(), v1::User::MEMBER);
   EXPECT_EQ(inactive.state(), v1::User::INACTIVE);
   ASSERT_THAT(Deactivate(CallByUser(staff), NameOf(anna)), Succeeds());
-  EXPECT_THAT(Check(key, "anna@example.com"), Fails(absl::StatusCode::kFailedPrecondition, error::v1::USER_STATE));
+  const auto refused = Check(key, "anna@example.com");
+  EXPECT_THAT(refused, Fails(absl::StatusCode::kFailedPrecondition, error::v1::USER_STATE));
+  EXPECT_THAT(DetailOf<google::rpc::ErrorInfo>(refused).metadata(), Contains(Pair("state", "DEACTIVATED")));
+  EXPECT_EQ(DetailOf<google::rpc::PreconditionFailure>(refused).violations_size(), 1);
+  EXPECT_THAT(refused.status().ToString(absl::StatusToStringMode::kWithEverything), Not(HasSubstr("anna@")));
   EXPECT_THAT(Check(key, "nobody@example.com"), Fails(kNotFound, error::v1::NOT_FOUND));
   EXPECT_THAT(Check(MakeApiKey(ben), "anna@example.com"), Fails(kPermissionDenied, error::v1::PERMISSION_DENIED));
 }
@@ -130,7 +130,7 @@ TEST_F(UserStatesTest, U4_OnlyStaffChangeUsers) {
   const Guest guest = MakeGuest(MakeEvent({anna, staff}), staff);
   const auto denied = Fails(kPermissionDenied, error::v1::PERMISSION_DENIED);
   const auto missing = Fails(kUnauthenticated, error::v1::CREDENTIAL_MISSING);
-  const std::string before = Digest();
+  const std::string before = AllRows();
   for (const std::string& name : {NameOf(anna), unknown}) {
     for (const rpc::Call& call : {CallByUser(anna), CallByUser(ben), guest.call}) {
       EXPECT_THAT(Deactivate(call, name), denied);
@@ -152,7 +152,7 @@ TEST_F(UserStatesTest, U4_OnlyStaffChangeUsers) {
   EXPECT_THAT(Activate(CallByUser(staff), ""), bad);
   EXPECT_THAT(SetRole(CallByUser(staff), NameOf(anna), v1::User::ROLE_UNSPECIFIED), bad);
   EXPECT_THAT(ListUsers(CallByUser(staff), "nonsense"), bad);
-  EXPECT_EQ(Digest(), before) << "L1: what fails writes nothing";
+  EXPECT_EQ(AllRows(), before) << "L1: what fails writes nothing";
 }
 
 TEST_F(UserStatesTest, U1_RolesAndEtags) {
@@ -164,23 +164,82 @@ TEST_F(UserStatesTest, U1_RolesAndEtags) {
   EXPECT_THAT(std::string(stale.status().message()), ::testing::HasSubstr(promoted.etag()));
   EXPECT_THAT(Deactivate(CallByUser(staff), NameOf(anna), anna.etag()),
               Fails(absl::StatusCode::kAborted, error::v1::ETAG_MISMATCH));
-  EXPECT_THAT(Deactivate(CallByUser(staff), NameOf(anna), promoted.etag()), Succeeds());
+  EXPECT_THAT(Activate(CallByUser(staff), NameOf(anna), anna.etag()),
+              Fails(absl::StatusCode::kAborted, error::v1::ETAG_MISMATCH));
+  ASSERT_OK_AND_ASSIGN(const v1::User deactivated, Deactivate(CallByUser(staff), NameOf(anna), promoted.etag()));
+  EXPECT_NE(deactivated.etag(), promoted.etag());
+  EXPECT_EQ(deactivated.role(), v1::User::STAFF) << "the role stays";
+  const auto staler = Activate(CallByUser(staff), NameOf(anna), promoted.etag());
+  EXPECT_THAT(DetailOf<google::rpc::ErrorInfo>(staler).metadata(), Contains(Pair("etag", deactivated.etag())));
+  EXPECT_THAT(Activate(CallByUser(staff), NameOf(anna), deactivated.etag()), Succeeds());
 }
 
-TEST_F(UserStatesTest, UpdateUserSetsTheRoleAlone) {
+TEST_F(UserStatesTest, U1_OfManyWithOneEtagOneWins) {
+  data::Pool wide(database.service_url(), 20);
+  const TokenHandlers many(wide, signer);
+  std::vector<absl::StatusOr<v1::User>> answers(40, absl::UnknownError(""));
+  std::vector<std::thread> threads;
+  for (size_t i = 0; i < answers.size(); ++i) {
+    threads.emplace_back([&, i] {
+      if (i % 2 == 0) {
+        v1::UpdateUserRequest request;
+        request.mutable_user()->set_name(NameOf(anna));
+        request.mutable_user()->set_role(v1::User::STAFF);
+        request.mutable_user()->set_etag(anna.etag());
+        answers[i] = Answer(many, &TokenHandlers::UpdateUser, CallByUser(staff), request);
+      } else {
+        answers[i] = Answer(many, &TokenHandlers::DeactivateUser, CallByUser(staff),
+                            Of<v1::DeactivateUserRequest>(NameOf(anna), anna.etag()));
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  const auto winner = std::ranges::find_if(answers, [](const auto& answer) { return answer.ok(); });
+  ASSERT_NE(winner, answers.end());
+  for (const auto& answer : answers) {
+    if (&answer == &*winner) continue;
+    EXPECT_THAT(answer, Fails(absl::StatusCode::kAborted, error::v1::ETAG_MISMATCH));
+    EXPECT_THAT(DetailOf<google::rpc::ErrorInfo>(answer).metadata(), Contains(Pair("etag", (*winner)->etag())));
+  }
+}
+
+TEST_F(UserStatesTest, U1_ChangesOfRoleAndStateAtOnceAreBothThere) {
+  data::Pool wide(database.service_url(), 2);
+  const TokenHandlers many(wide, signer);
+  for (int i = 0; i < 20; ++i) {
+    const data::User user = MakeUser("user" + std::to_string(i) + "@example.com");
+    std::thread other([&] {
+      EXPECT_THAT(
+          Answer(many, &TokenHandlers::DeactivateUser, CallByUser(staff), Of<v1::DeactivateUserRequest>(NameOf(user))),
+          Succeeds());
+    });
+    EXPECT_THAT(SetRole(CallByUser(staff), NameOf(user), v1::User::STAFF), Succeeds());
+    other.join();
+  }
+  EXPECT_EQ(database.Sql("select count(*) || ' ' || min(state) || ' ' || max(state) || ' ' || min(role) "
+                         "from users where local_part like 'user%'"),
+            "20 DEACTIVATED DEACTIVATED STAFF");
+}
+
+TEST_F(UserStatesTest, U4_UpdateUserSetsTheRoleAlone) {
   v1::UpdateUserRequest request;
   request.mutable_user()->set_name(NameOf(anna));
   request.mutable_user()->set_address("other@example.com");
   request.mutable_update_mask()->add_paths("role");
   request.mutable_update_mask()->add_paths("address");
   v1::User user;
-  EXPECT_THAT(tokens.UpdateUser(CallByUser(staff), request, user), Fails(kInvalidArgument, error::v1::INVALID_FIELDS));
+  EXPECT_THAT(BadFieldsOf(tokens.UpdateUser(CallByUser(staff), request, user)), ElementsAre("update_mask"));
   request.mutable_update_mask()->clear_paths();
+  EXPECT_THAT(BadFieldsOf(tokens.UpdateUser(CallByUser(staff), request, user)), ElementsAre("user"))
+      << "nothing to set";
   request.mutable_update_mask()->add_paths("*");
   request.mutable_user()->set_role(v1::User::STAFF);
   ASSERT_THAT(tokens.UpdateUser(CallByUser(staff), request, user), Succeeds());
   EXPECT_EQ(user.address(), "anna@example.com");
   EXPECT_EQ(user.role(), v1::User::STAFF);
+  request.mutable_user()->clear_role();
+  ASSERT_THAT(tokens.UpdateUser(CallByUser(staff), request, user), Succeeds());
+  EXPECT_EQ(user.role(), v1::User::MEMBER) << "which is what no role means";
 }
 
 TEST_F(UserStatesTest, ListsAreNewestFirstPageByPage) {
