@@ -89,17 +89,19 @@ absl::StatusOr<std::vector<Event>> Events::Lock(absl::Span<const Uuid> ids) {
 #define PARLEY_SCAN(KEY, FROM, WHERE, ORDER)                                                    \
   "select e.event_id, " KEY                                                                     \
   ", "                                                                                          \
-  "       ($5::text is null or e.state = $5) "                                                  \
+  "       e.delete_time is null "                                                               \
+  "       and ($5::text is null or e.state = $5) "                                              \
   "       and ($6::uuid is null or exists (select from event_parties o "                        \
   "                                        where o.event_id = e.event_id and o.user_id = $6)) " \
   "       and ($7::timestamptz is null or exists (select from unnest(e.slots) slot "            \
   "                                               where slot && tstzrange($7, $8))) "           \
-  "from " FROM " where e.delete_time is null and " WHERE " order by " ORDER " limit $3"
+  "from " FROM " where " WHERE " order by " ORDER " limit $3"
 
 #define PARLEY_ALL "events e"
+// The limit is inside, where PostgreSQL sees that few are wanted.
 #define PARLEY_OF_PARTY(SINCE)                                                 \
   "(select event_id from event_parties where user_id = $4 and event_id " SINCE \
-  " offset 0) p "                                                              \
+  " limit $3) p "                                                              \
   "cross join lateral (select * from events where event_id = p.event_id offset 0) e"
 #define PARLEY_ALL_OF_PARTY                                             \
   "(select event_id from event_parties where user_id = $4 offset 0) p " \
@@ -115,27 +117,33 @@ constexpr Statement kScan[3][2][2] = {
       {"scan_party_events_down",
        PARLEY_SCAN("$1::timestamptz", PARLEY_OF_PARTY("< $2 order by event_id desc"), "true", "p.event_id desc")}}},
     {{{"scan_events_update_time_up",
-       PARLEY_SCAN("e.update_time", PARLEY_ALL, "(e.update_time, e.event_id) > ($1, $2)", "e.update_time, e.event_id")},
+       PARLEY_SCAN("e.update_time", PARLEY_ALL, "e.delete_time is null and (e.update_time, e.event_id) > ($1, $2)",
+                   "e.update_time, e.event_id")},
       {"scan_party_events_update_time_up",
-       PARLEY_SCAN("e.update_time", PARLEY_ALL_OF_PARTY, "(e.update_time, e.event_id) > ($1, $2)",
-                   "e.update_time, e.event_id")}},
+       PARLEY_SCAN("e.update_time", PARLEY_ALL_OF_PARTY,
+                   "e.delete_time is null and (e.update_time, e.event_id) > ($1, $2)", "e.update_time, e.event_id")}},
      {{"scan_events_update_time_down",
-       PARLEY_SCAN("e.update_time", PARLEY_ALL, "(e.update_time, e.event_id) < ($1, $2)",
+       PARLEY_SCAN("e.update_time", PARLEY_ALL, "e.delete_time is null and (e.update_time, e.event_id) < ($1, $2)",
                    "e.update_time desc, e.event_id desc")},
       {"scan_party_events_update_time_down",
-       PARLEY_SCAN("e.update_time", PARLEY_ALL_OF_PARTY, "(e.update_time, e.event_id) < ($1, $2)",
+       PARLEY_SCAN("e.update_time", PARLEY_ALL_OF_PARTY,
+                   "e.delete_time is null and (e.update_time, e.event_id) < ($1, $2)",
                    "e.update_time desc, e.event_id desc")}}},
     {{{"scan_events_first_slot_up",
-       PARLEY_SCAN(PARLEY_FIRST_SLOT, PARLEY_ALL, "(" PARLEY_FIRST_SLOT ", e.event_id) > ($1, $2)",
+       PARLEY_SCAN(PARLEY_FIRST_SLOT, PARLEY_ALL,
+                   "e.delete_time is null and (" PARLEY_FIRST_SLOT ", e.event_id) > ($1, $2)",
                    PARLEY_FIRST_SLOT ", e.event_id")},
       {"scan_party_events_first_slot_up",
-       PARLEY_SCAN(PARLEY_FIRST_SLOT, PARLEY_ALL_OF_PARTY, "(" PARLEY_FIRST_SLOT ", e.event_id) > ($1, $2)",
+       PARLEY_SCAN(PARLEY_FIRST_SLOT, PARLEY_ALL_OF_PARTY,
+                   "e.delete_time is null and (" PARLEY_FIRST_SLOT ", e.event_id) > ($1, $2)",
                    PARLEY_FIRST_SLOT ", e.event_id")}},
      {{"scan_events_first_slot_down",
-       PARLEY_SCAN(PARLEY_FIRST_SLOT, PARLEY_ALL, "(" PARLEY_FIRST_SLOT ", e.event_id) < ($1, $2)",
+       PARLEY_SCAN(PARLEY_FIRST_SLOT, PARLEY_ALL,
+                   "e.delete_time is null and (" PARLEY_FIRST_SLOT ", e.event_id) < ($1, $2)",
                    PARLEY_FIRST_SLOT " desc, e.event_id desc")},
       {"scan_party_events_first_slot_down",
-       PARLEY_SCAN(PARLEY_FIRST_SLOT, PARLEY_ALL_OF_PARTY, "(" PARLEY_FIRST_SLOT ", e.event_id) < ($1, $2)",
+       PARLEY_SCAN(PARLEY_FIRST_SLOT, PARLEY_ALL_OF_PARTY,
+                   "e.delete_time is null and (" PARLEY_FIRST_SLOT ", e.event_id) < ($1, $2)",
                    PARLEY_FIRST_SLOT " desc, e.event_id desc")}}},
 };
 

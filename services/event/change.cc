@@ -23,8 +23,8 @@ absl::StatusOr<data::Event> ChangeEvent(const Context& context, const rpc::Call&
     PARLEY_ASSIGN_OR_RETURN(const auto locked, events.Lock({target.id}));
     absl::Status may = CheckLogAccess(call, target.id, locked.empty() ? nullptr : &locked.front());
     if (may.ok()) may = permit(locked.front());
-    // Whether it exists is looked at later.
-    if (!may.ok() && may.code() != absl::StatusCode::kNotFound) return may;
+    // To staff, whether it exists is told later.
+    if (!may.ok() && !(IsStaff(call) && may.code() == absl::StatusCode::kNotFound)) return may;
     PARLEY_ASSIGN_OR_RETURN(const auto answered, rpc::FindAnswered(tx, context.signer, target.request_id));
     if (answered) return AnswerAgain(tx, *answered);
     PARLEY_RETURN_IF_ERROR(may);

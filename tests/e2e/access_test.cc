@@ -215,7 +215,7 @@ class AccessTest : public E2eTest {
   // The key of one for this user; its name in `name`.
   static std::string MakeEmailToken(const Event& event, const std::string& of, std::string& name,
                                     const std::string& expiry = "1 day") {
-    const std::string key = data::MakeKey(data::kGuestKeyPrefix);
+    std::string key = data::MakeKey(data::kGuestKeyPrefix);
     const std::string hash = data::HashKey(key);
     std::string hex;
     for (const char c : hash) hex += absl::StrCat(absl::Hex(static_cast<uint8_t>(c), absl::kZeroPad2));

@@ -61,7 +61,7 @@ class World : public ::testing::Test {
  protected:
   template <class Fn>
   auto Do(Fn fn) {
-    auto result = data::Transact(pool_, absl::Now() + absl::Seconds(10), fn);
+    auto result = data::Transact(pool_, absl::Now() + absl::Minutes(1), fn);
     EXPECT_THAT(result, test::Succeeds());
     return result;
   }
@@ -164,7 +164,7 @@ class World : public ::testing::Test {
     call.principal.credential_id = Uuid::TimeOrdered();
     call.call_id = "test";
     call.start = absl::Now();
-    call.deadline = absl::Now() + absl::Seconds(10);
+    call.deadline = absl::Now() + absl::Minutes(1);
     return call;
   }
 
