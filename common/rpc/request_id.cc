@@ -12,12 +12,16 @@ namespace {
 
 constexpr std::string_view kPurpose = "request";
 
+// Without the id itself, which may be spelled in capitals.
 std::string ContentOf(const google::protobuf::Message& request) {
+  const std::unique_ptr<google::protobuf::Message> content(request.New());
+  content->CopyFrom(request);
+  content->GetReflection()->ClearField(content.get(), content->GetDescriptor()->FindFieldByName("request_id"));
   std::string bytes;
   google::protobuf::io::StringOutputStream stream(&bytes);
   google::protobuf::io::CodedOutputStream coded(&stream);
   coded.SetSerializationDeterministic(true);
-  request.SerializeToCodedStream(&coded);
+  content->SerializeToCodedStream(&coded);
   coded.Trim();
   return bytes;
 }

@@ -22,10 +22,13 @@ absl::StatusOr<data::Event> Reopen(data::Transaction& tx, const Context& context
   const data::Effector effector = EffectorOf(call.principal);
   data::Events events(tx);
   PARLEY_ASSIGN_OR_RETURN(const auto locked, events.Lock({parsed.target.id}));
-  PARLEY_RETURN_IF_ERROR(CheckLogAccess(call, parsed.target.id, locked.empty() ? nullptr : &locked.front()));
-  const data::Event& old = locked.front();
+  const absl::Status may = CheckLogAccess(call, parsed.target.id, locked.empty() ? nullptr : &locked.front());
+  // To staff, whether it exists is told later.
+  if (!may.ok() && !(IsStaff(call) && may.code() == absl::StatusCode::kNotFound)) return may;
   PARLEY_ASSIGN_OR_RETURN(const auto answered, rpc::FindAnswered(tx, context.signer, parsed.target.request_id));
   if (answered) return AnswerAgain(tx, *answered);
+  PARLEY_RETURN_IF_ERROR(may);
+  const data::Event& old = locked.front();
   PARLEY_RETURN_IF_ERROR(CheckNotDeleted(old));
 
   PARLEY_ASSIGN_OR_RETURN(const CreateCommand creation, Succession(old, parsed.command));

@@ -308,6 +308,24 @@ TEST_F(RequestIdTest, OrderOfChecksOnADeletedEvent) {
   EXPECT_EQ(Digest(), before);
 }
 
+TEST_F(RequestIdTest, OrderOfChecksForStaffOnAnAbsentEvent) {
+  v1::Event missing;
+  missing.set_name("events/" + NewId());
+  AddSlot(missing, 0);
+  auto staffs = [&](const v1::Event& event) {
+    return std::vector<Sending>{Updating(staff, event, "1"), Reopening(staff, event, "2", "new@example.com"),
+                                Deleting(staff, event, "3")};
+  };
+  ASSERT_OK_AND_ASSIGN(const v1::Event event, Create(ann, Proposal()));
+  const std::string id = NewId();
+  for (const Sending& sending : staffs(event)) ASSERT_THAT(sending.send(staff, id), Succeeds()) << sending.method;
+  for (const Sending& sending : staffs(missing)) {
+    EXPECT_THAT(sending.send(staff, id), kReusedId) << sending.method << ": asked before whether the event exists";
+    EXPECT_THAT(sending.send(staff, NewId()), kAbsent) << sending.method;
+    EXPECT_THAT(sending.send(eve, id), kHidden) << sending.method;
+  }
+}
+
 TEST_F(RequestIdTest, WhatIsRememberedHoldsNoAddressAndNoTitle) {
   for (const Sending& sending : OneOfEach("1")) ASSERT_THAT(sending.send(sending.caller, NewId()), Succeeds());
   ASSERT_EQ(Count("request_records"), 5);

@@ -209,5 +209,23 @@ TEST_F(RevisionRacesTest, A5_E10_DeleteRacesReopen) {
             database.Sql("select count(*) from parley.events where predecessor_id is not null"));
 }
 
+TEST_F(RevisionRacesTest, U2_TwoHundredEventsThatNameOneNewAddressMakeOneUser) {
+  const int users = Count("users");
+  std::vector<absl::Status> results(200, absl::UnknownError(""));
+  AtOnce(results.size(), [&](size_t i) {
+    auto request = Proposal();
+    request.mutable_event()->add_parties()->set_address(i % 2 == 0 ? "brand.new@example.net" : "Brand.New@EXAMPLE.net");
+    results[i] = Create(ann, request).status();
+  });
+  for (const absl::Status& each : results) EXPECT_THAT(each, Succeeds());
+  EXPECT_EQ(Count("users"), users + 2) << "it and guest@example.net";
+  EXPECT_EQ(database.Sql("select state || count(*) from parley.users where address_key = 'brand.new@example.net' "
+                         "group by state"),
+            "INACTIVE1");
+  EXPECT_EQ(database.Sql("select count(distinct user_id) || ' ' || count(*) from parley.event_parties "
+                         "where lower(local_part) = 'brand.new'"),
+            "1 200");
+}
+
 }  // namespace
 }  // namespace parley::event
