@@ -32,6 +32,18 @@ constexpr Statement kAppend{"append_log_entries", R"sql(
          ($9::tstzrange[])[first_slot:last_slot], data
   from entry)sql"};
 
+constexpr Statement kAppendEnded{
+    "append_ended_event", "insert into ended_events (event_id, sequence, next_attempt_time) values ($1, $2, now())"};
+
+namespace {
+
+bool Ends(const internal::data::v1::EntryData& data) {
+  return data.deleted() || !data.successor_id().empty() ||
+         (data.closed() && data.state() == event::v1::Event::ABANDONED);
+}
+
+}  // namespace
+
 absl::Status LogEntries::Append(absl::Span<const LogEntry> entries) {
   std::vector<Uuid> events, effectors;
   std::vector<int64_t> sequences, revisions, first_slots, last_slots;
@@ -53,7 +65,40 @@ absl::Status LogEntries::Append(absl::Span<const LogEntry> entries) {
   Params params;
   params.AddUuids(events).AddInts(sequences).AddTimes(times).AddTexts(occurrences).AddUuids(effectors);
   params.AddInts(revisions).AddInts(first_slots).AddInts(last_slots).AddSlots(slots).AddByteStrings(data);
-  return tx_.Execute(kAppend, params).status();
+  PARLEY_RETURN_IF_ERROR(tx_.Execute(kAppend, params).status());
+  for (const LogEntry& entry : entries) {
+    if (!Ends(entry.data)) continue;
+    PARLEY_RETURN_IF_ERROR(tx_.Execute(kAppendEnded, Params().Add(entry.event_id).Add(entry.sequence)).status());
+  }
+  return absl::OkStatus();
+}
+
+constexpr Statement kLockEnded{"lock_ended_events", R"sql(
+  select event_id, sequence from ended_events where next_attempt_time <= now()
+  order by next_attempt_time limit $1 for update skip locked)sql"};
+
+absl::StatusOr<std::vector<EndedEvent>> EndedEvents::LockDue(int limit) {
+  PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kLockEnded, Params().Add(int64_t{limit})));
+  std::vector<EndedEvent> ended;
+  for (int i = 0; i < result.size(); ++i) ended.push_back({result[i].GetUuid(0), result[i].GetInt(1)});
+  return ended;
+}
+
+constexpr Statement kDeleteEnded{"delete_ended_event",
+                                 "delete from ended_events where event_id = $1 and sequence = $2"};
+
+absl::Status EndedEvents::Delete(const EndedEvent& ended) {
+  return tx_.Execute(kDeleteEnded, Params().Add(ended.event_id).Add(ended.sequence)).status();
+}
+
+constexpr Statement kPostponeEnded{"postpone_ended_event", R"sql(
+  update ended_events set next_attempt_time = now() + $3 * interval '1 microsecond'
+  where event_id = $1 and sequence = $2)sql"};
+
+absl::Status EndedEvents::Postpone(const EndedEvent& ended, absl::Duration pause) {
+  Params params;
+  params.Add(ended.event_id).Add(ended.sequence).Add(absl::ToInt64Microseconds(pause));
+  return tx_.Execute(kPostponeEnded, params).status();
 }
 
 constexpr Statement kList{"list_log_entries", R"sql(

@@ -41,10 +41,34 @@ class LogEntries {
 
   // Adds the entries, and raises each event's last_sequence to the highest of its entries (a first entry stands there
   // already, by Events::Insert). Whoever calls holds the events' rows and has numbered the entries on from
-  // last_sequence.
+  // last_sequence. Entries that end their event are noted in EndedEvents.
   absl::Status Append(absl::Span<const LogEntry> entries);
   // Oldest first, from the one after `after` on.
   absl::StatusOr<std::vector<LogEntry>> List(const Uuid& event_id, int64_t after, int limit);
+
+ private:
+  Transaction& tx_;
+};
+
+// An entry by which an event was deleted, reopened or abandoned.
+struct EndedEvent {
+  Uuid event_id;
+  int64_t sequence;
+};
+
+// Those entries of the log, written along with it, until what follows from them is done (domain rule N7): so they are
+// found whatever commits late or dies, and at the same cost however long the log is. Within one transaction, which must
+// outlive it.
+class EndedEvents {
+ public:
+  explicit EndedEvents(Transaction& tx) : tx_(tx) {}
+
+  // Those that are to be looked at, and that nobody else looks at: their rows are locked until the transaction ends.
+  absl::StatusOr<std::vector<EndedEvent>> LockDue(int limit);
+  // It is done.
+  absl::Status Delete(const EndedEvent& ended);
+  // It is to be looked at again after the pause.
+  absl::Status Postpone(const EndedEvent& ended, absl::Duration pause);
 
  private:
   Transaction& tx_;

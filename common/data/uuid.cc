@@ -2,6 +2,7 @@
 
 #include <openssl/rand.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 
@@ -50,6 +51,13 @@ std::optional<Uuid> Uuid::FromBytes(std::string_view bytes) {
   if (bytes.size() != 16) return std::nullopt;
   Uuid id;
   std::memcpy(id.bytes.data(), bytes.data(), bytes.size());
+  return id;
+}
+
+Uuid Uuid::Earliest(absl::Time time) {
+  Uuid id;
+  const auto millis = static_cast<uint64_t>(std::clamp<int64_t>(absl::ToUnixMillis(time), 0, (int64_t{1} << 48) - 1));
+  for (size_t i = 0; i < 6; ++i) id.bytes[i] = static_cast<uint8_t>(millis >> (40 - 8 * i));
   return id;
 }
 

@@ -9,6 +9,8 @@
 #include <string>
 #include <string_view>
 
+#include "absl/time/time.h"
+
 namespace parley {
 
 struct Uuid {
@@ -25,6 +27,8 @@ struct Uuid {
   std::string ToBytes() const { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
   // After all others: where a list that is read backwards begins.
   static Uuid Max();
+  // Before all those that are made at this time or later.
+  static Uuid Earliest(absl::Time time);
   // The nil UUID stands for `none`.
   bool IsNil() const { return *this == Uuid{}; }
 

@@ -50,4 +50,23 @@ void ToProto(const std::vector<Slot>& slots, SlotProtos* protos) {
   }
 }
 
+std::pair<absl::Time, absl::Time> ParseTimeSpan(const event::v1::TimeSpan& span, std::string_view path,
+                                                FieldViolations& fields) {
+  bool valid = true;
+  auto parse = [&](const google::protobuf::Timestamp& proto, std::string_view field) {
+    const auto time = FromProto(proto);
+    if (!time)
+      fields.Add(absl::StrCat(std::string(path), ".", std::string(field)),
+                 "must be a valid time in the years 1 to 9999");
+    valid = valid && time;
+    return time.value_or(absl::InfinitePast());
+  };
+  absl::Time start = absl::InfinitePast();
+  absl::Time end = absl::InfiniteFuture();
+  if (span.has_start_time()) start = parse(span.start_time(), "start_time");
+  if (span.has_end_time()) end = parse(span.end_time(), "end_time");
+  if (valid && start >= end) fields.Add(std::string(path) + ".end_time", "must be later than the start");
+  return {start, end};
+}
+
 }  // namespace parley

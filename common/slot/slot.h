@@ -31,4 +31,9 @@ std::vector<Slot> ParseSlots(const SlotProtos& protos, std::string_view path, in
 
 void ToProto(const std::vector<Slot>& slots, SlotProtos* protos);
 
+// The span of the request's field `path`, [first, second); without a beginning or an end it is infinite. What is wrong
+// with it is added to `fields`.
+std::pair<absl::Time, absl::Time> ParseTimeSpan(const event::v1::TimeSpan& span, std::string_view path,
+                                                FieldViolations& fields);
+
 }  // namespace parley

@@ -6,7 +6,7 @@
 #include "services/event/change.h"
 #include "services/event/event_messages.h"
 #include "services/event/event_server.h"
-#include "services/event/title.h"
+#include "services/event/nonsense_title.h"
 
 namespace parley::event {
 namespace {

@@ -105,7 +105,10 @@ absl::Status Apply(const data::LogEntry& entry, data::Event& event) {
   if (entry.sequence != event.last_sequence + 1) {
     return Wrong(entry, absl::StrCat("entry ", event.last_sequence + 1, " should come next"));
   }
-  if (event.delete_time) return Wrong(entry, "the event was deleted before");
+  // Calendar entries are taken back afterwards (N7).
+  if (event.delete_time && entry.occurrence != v1::LogEntry::NOTIFY) {
+    return Wrong(entry, "the event was deleted before");
+  }
   if (entry.data.has_opened() != (entry.sequence == 1)) return Wrong(entry, "the first entry alone opens an event");
   if (entry.sequence == 1) {
     Open(entry, event);

@@ -10,7 +10,7 @@
 #include "common/rpc/resource_name.h"
 #include "common/slot/slot.h"
 #include "common/time/proto_time.h"
-#include "services/event/title.h"
+#include "common/title/title.h"
 
 namespace parley::event {
 namespace {
@@ -84,20 +84,6 @@ std::vector<Address> ParseParties(const PartyProtos& protos, const std::string& 
   }
   if (parties.size() > static_cast<size_t>(limits.max_parties)) fields.Add(path, wrong_number);
   return parties;
-}
-
-std::pair<absl::Time, absl::Time> ParseSpan(const v1::TimeSpan& span, FieldViolations& fields) {
-  auto parse = [&](const google::protobuf::Timestamp& proto, std::string_view field) {
-    const auto time = FromProto(proto);
-    if (!time) fields.Add(field, "must be a valid time in the years 1 to 9999");
-    return time.value_or(absl::InfinitePast());
-  };
-  absl::Time start = absl::InfinitePast();
-  absl::Time end = absl::InfiniteFuture();
-  if (span.has_start_time()) start = parse(span.start_time(), "overlapping.start_time");
-  if (span.has_end_time()) end = parse(span.end_time(), "overlapping.end_time");
-  if (fields.empty() && start >= end) fields.Add("overlapping.end_time", "must be later than the start");
-  return {start, end};
 }
 
 void ParseOrder(std::string_view order_by, data::EventQuery& query, FieldViolations& fields) {
@@ -234,7 +220,7 @@ absl::StatusOr<ParsedList> ParseList(const v1::ListEventsRequest& request) {
     if (!address.ok()) fields.Add("party", std::string(address.status().message()));
     if (address.ok()) parsed.party = *address;
   }
-  if (request.has_overlapping()) parsed.query.overlapping = ParseSpan(request.overlapping(), fields);
+  if (request.has_overlapping()) parsed.query.overlapping = ParseTimeSpan(request.overlapping(), "overlapping", fields);
   ParseOrder(request.order_by(), parsed.query, fields);
   PARLEY_RETURN_IF_ERROR(fields.ToStatus());
   return parsed;

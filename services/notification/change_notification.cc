@@ -56,7 +56,7 @@ absl::StatusOr<v1::Notification> ChangeNotification(const Context& context, cons
       PARLEY_RETURN_IF_ERROR(rpc::Remember(tx, context.signer, target.request_id, {{found->id}, 0}));
       PARLEY_ASSIGN_OR_RETURN(found, notifications.Find(target.event_id, target.id));
     }
-    PARLEY_ASSIGN_OR_RETURN(auto shown, Show(tx, *event, {*std::move(found)}));
+    PARLEY_ASSIGN_OR_RETURN(auto shown, Show(tx, {*event}, {*std::move(found)}));
     return std::move(shown.front());
   };
   return data::Transact(context.pool, call.deadline, run);

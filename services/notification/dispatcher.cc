@@ -3,22 +3,32 @@
 #include <algorithm>
 #include <cmath>
 
+#include "absl/random/distributions.h"
+#include "absl/random/random.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "common/data/users.h"
 #include "common/log/log.h"
 #include "common/status/status.h"
-#include "services/notification/mail.h"
+#include "services/notification/calendar_cancellations.h"
+#include "services/notification/mail/mail.h"
 
 namespace parley::notification {
 namespace {
 
 using Outcomes = v1::Notification::Attempt;
+using Refusals = internal::token::v1::CreateEmailTokensResponse::Result;
 
 constexpr absl::Duration kPollInterval = absl::Seconds(1);
 constexpr absl::Duration kRecordPause = absl::Milliseconds(250);
 constexpr absl::Duration kMaxStepTimeout = absl::Seconds(5);
 constexpr absl::Duration kMaxRetryPause = absl::Hours(1);
+constexpr double kJitter = 0.25;
+// What was not used of the mails per second is kept for so long.
+constexpr absl::Duration kPaceWindow = absl::Seconds(1);
+// For each sender: one that it sends, one that waits for it, and one on its way to or from the database.
+constexpr int kItemsPerSender = 3;
+// The token service takes no more in one call.
+constexpr int kMaxClaim = 500;
 
 // The database may answer another time.
 bool MayPass(const absl::Status& status) {
@@ -26,12 +36,43 @@ bool MayPass(const absl::Status& status) {
          status.code() == absl::StatusCode::kDeadlineExceeded;
 }
 
+CalendarEntry EntryOf(const Delivery& delivery, const Address& organizer, const Address& attendee, absl::Time now) {
+  const data::Event& event = delivery.event;
+  CalendarEntry entry;
+  entry.method = *delivery.calendar;
+  entry.event_id = event.id;
+  entry.sequence = CalendarSequenceOf(event);
+  entry.title = event.title;
+  if (event.slots.size() == 1) entry.slot = event.slots.front();
+  entry.organizer = organizer;
+  entry.attendee = attendee;
+  entry.stamp = now;
+  return entry;
+}
+
+void LogAttempt(const std::string& call_id, const Recorded& recorded) {
+  Log(LogLevel::kInfo, "attempt",
+      {{"call_id", call_id},
+       {"notification", recorded.notification_id.ToString()},
+       {"attempt", recorded.attempt},
+       {"outcome", v1::Notification::Attempt::Outcome_Name(recorded.outcome)},
+       {"state", v1::Notification::State_Name(recorded.state)},
+       {"detail", recorded.detail}});
+}
+
 }  // namespace
 
-Dispatcher::Dispatcher(DispatcherSettings settings, data::Pool& pool, const rpc::Signer& signer, TokenClient& tokens,
-                       MakeTransport make_transport)
+absl::Duration RetryPause(absl::Duration first, int64_t attempt, absl::BitGenRef random) {
+  // 2^40 times the shortest pause is longer than any.
+  const double doubled = std::exp2(static_cast<double>(std::clamp<int64_t>(attempt - 1, 0, 40)));
+  return std::min(first * doubled, kMaxRetryPause) * absl::Uniform(random, 1 - kJitter, 1 + kJitter);
+}
+
+Dispatcher::Dispatcher(DispatcherSettings settings, data::Pool& pool, const rpc::Signer& signer,
+                       const SuppressionKey& suppression_key, TokenClient& tokens, MakeTransport make_transport)
     : settings_(std::move(settings)),
       pool_(pool),
+      suppression_key_(suppression_key),
       tokens_(tokens),
       requested_keys_(pool, signer, tokens),
       make_transport_(std::move(make_transport)) {}
@@ -41,8 +82,19 @@ Dispatcher::~Dispatcher() { Stop(absl::Now()); }
 void Dispatcher::Start() {
   absl::MutexLock lock(&mutex_);
   if (!threads_.empty() || stopping_) return;
-  running_ = settings_.threads;
-  for (int i = 0; i < settings_.threads; ++i) threads_.emplace_back([this] { Run(); });
+  claims_running_ = 1;
+  senders_running_ = settings_.senders;
+  for (auto run : {&Dispatcher::RunClaims, &Dispatcher::RunRecords, &Dispatcher::RunChores}) {
+    threads_.emplace_back([this, run] { RunThread(run); });
+  }
+  for (int i = 0; i < settings_.senders; ++i) threads_.emplace_back([this] { RunThread(&Dispatcher::RunSender); });
+  running_ = static_cast<int>(threads_.size());
+}
+
+void Dispatcher::RunThread(void (Dispatcher::*run)()) {
+  (this->*run)();
+  absl::MutexLock lock(&mutex_);
+  --running_;
 }
 
 void Dispatcher::Wake() {
@@ -64,40 +116,272 @@ void Dispatcher::Stop(absl::Time deadline) {
   for (std::thread& thread : threads) thread.join();
 }
 
-bool Dispatcher::Stopping(uint64_t& wakes_seen) {
+void Dispatcher::Rest(uint64_t& wakes_seen) {
   absl::MutexLock lock(&mutex_);
-  wakes_seen = wakes_;
-  return stopping_;
-}
-
-void Dispatcher::Rest(uint64_t wakes_seen) {
-  absl::MutexLock lock(&mutex_);
-  auto woken = [this, wakes_seen]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopping_ || wakes_ != wakes_seen; };
+  auto woken = [this, &wakes_seen]()
+                   ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopping_ || wakes_ != wakes_seen; };
   mutex_.AwaitWithTimeout(absl::Condition(&woken), kPollInterval);
+  wakes_seen = wakes_;
 }
 
-void Dispatcher::Run() {
-  const std::unique_ptr<Transport> transport = make_transport_();
+// ---- claim
+
+void Dispatcher::RunClaims() {
   uint64_t wakes_seen = 0;
-  while (!Stopping(wakes_seen)) {
+  while (const int limit = AwaitCapacity()) {
+    if (ClaimSome(limit) < limit) Rest(wakes_seen);
+  }
+  absl::MutexLock lock(&mutex_);
+  --claims_running_;
+}
+
+int Dispatcher::AwaitCapacity() {
+  const int capacity = kItemsPerSender * settings_.senders;
+  auto free = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopping_ || in_flight_ < capacity; };
+  absl::MutexLock lock(&mutex_);
+  while (true) {
+    mutex_.Await(absl::Condition(&free));
+    if (stopping_) return 0;
+    const absl::Time now = absl::Now();
+    paced_until_ = std::max(paced_until_, now - kPaceWindow);
+    const auto paced = static_cast<int64_t>(absl::ToDoubleSeconds(now - paced_until_) * settings_.mails_per_second);
+    if (paced > 0) return static_cast<int>(std::min<int64_t>({paced, capacity - in_flight_, kMaxClaim}));
+    mutex_.AwaitWithTimeout(absl::Condition(&stopping_), absl::Seconds(1) / settings_.mails_per_second);
+  }
+}
+
+int Dispatcher::ClaimSome(int limit) {
+  // Before the database's now(), so that we never think that the lease is longer than it is.
+  const absl::Time lease_end = absl::Now() + settings_.claim.lease;
+  const std::string call_id = Uuid::TimeOrdered().ToString();
+  auto claimed = data::Transact(pool_, StepDeadline(), [&](data::Transaction& tx) {
+    return Claim(tx, settings_.claim, suppression_key_, limit);
+  });
+  if (!claimed.ok()) {
+    Log(LogLevel::kWarning, "cannot claim notifications",
+        {{"call_id", call_id}, {"error", std::string(claimed.status().message())}});
+    return 0;
+  }
+  for (const Notification& notification : claimed->ended) {
+    Log(LogLevel::kInfo, "notification ended",
+        {{"call_id", call_id},
+         {"notification", notification.id.ToString()},
+         {"state", v1::Notification::State_Name(notification.state)}});
+  }
+  std::vector<Item> items;
+  for (Delivery& delivery : claimed->deliveries) {
+    items.push_back({std::move(delivery), std::nullopt, lease_end, call_id, {}, std::nullopt});
+  }
+  if (items.empty()) return claimed->due;
+  MakeTokens(items, call_id);
+  Put(std::move(items));
+  return claimed->due;
+}
+
+// Items without a token that need one have their result already.
+void Dispatcher::MakeTokens(std::vector<Item>& items, const std::string& call_id) {
+  std::vector<Item*> needy;
+  std::vector<TokenHolder> holders;
+  for (Item& item : items) {
+    const Notification& notification = item.delivery.notification;
+    if (notification.cause == v1::Notification::CANCEL_CALENDAR_ENTRY) continue;
+    needy.push_back(&item);
+    holders.push_back({notification.event_id, notification.recipient_id});
+  }
+  if (needy.empty()) return;
+  const auto made = tokens_.Create(holders, call_id, StepDeadline());
+  for (size_t i = 0; i < needy.size(); ++i) {
+    Item& item = *needy[i];
+    item.result.outcome = Outcomes::DEFERRED;
+    if (!made.ok()) {
+      item.result.detail =
+          absl::StrCat("the token service gave no key: ", absl::StatusCodeToString(made.status().code()));
+    } else if ((*made)[i].refusal == Refusals::EVENT_GONE) {
+      item.result.detail = "the event was deleted";
+      item.end = v1::Notification::CANCELLED;
+    } else if ((*made)[i].refusal == Refusals::USER_DEACTIVATED) {
+      item.result.detail = "the recipient is deactivated";  // U4
+      item.end = v1::Notification::SUPPRESSED;
+    } else {
+      item.result = {};
+      item.token = (*made)[i];
+    }
+  }
+}
+
+void Dispatcher::Put(std::vector<Item> items) {
+  absl::MutexLock lock(&mutex_);
+  in_flight_ += static_cast<int>(items.size());
+  paced_until_ += items.size() * absl::Seconds(1) / settings_.mails_per_second;
+  for (Item& item : items) {
+    const bool ended = item.result.outcome != Outcomes::OUTCOME_UNSPECIFIED;
+    ended ? sent_.push_back(std::move(item)) : to_send_.push_back(std::move(item));
+  }
+}
+
+// ---- send
+
+void Dispatcher::RunSender() {
+  const std::unique_ptr<Transport> transport = make_transport_();
+  while (auto item = NextToSend()) {
+    item->result = Send(*item, *transport);
+    absl::MutexLock lock(&mutex_);
+    sent_.push_back(*std::move(item));
+  }
+  absl::MutexLock lock(&mutex_);
+  --senders_running_;
+}
+
+std::optional<Dispatcher::Item> Dispatcher::NextToSend() {
+  auto some = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return !to_send_.empty() || claims_running_ == 0; };
+  absl::MutexLock lock(&mutex_);
+  mutex_.Await(absl::Condition(&some));
+  if (to_send_.empty()) return std::nullopt;
+  Item item = std::move(to_send_.front());
+  to_send_.pop_front();
+  return item;
+}
+
+SendResult Dispatcher::Send(const Item& item, Transport& transport) {
+  const Delivery& delivery = item.delivery;
+  const absl::Time now = absl::Now();
+  if (abort_.stop_requested()) return {Outcomes::DEFERRED, "Parley was stopped before"};
+  // Once the lease is up another may send it as well.
+  if (now + settings_.send_timeout + 2 * StepTimeout() > item.lease_end) {
+    return {Outcomes::DEFERRED, "too little was left of the lease"};
+  }
+  const data::Party* recipient = delivery.event.FindParty(delivery.notification.recipient_id);
+  if (recipient == nullptr) return {Outcomes::REFUSED, "the recipient is not a party"};
+  Mail mail;
+  mail.cause = delivery.notification.cause;
+  mail.notification_id = delivery.notification.id;
+  mail.from = settings_.mail_from;
+  mail.to = recipient->address;
+  mail.sender = delivery.sender;
+  mail.event = delivery.event;
+  mail.date = now;
+  if (item.token) mail.key = Mail::Key{item.token->key, item.token->expire_time};
+  if (delivery.calendar) mail.calendar = EntryOf(delivery, mail.from, mail.to, now);
+  mail.unsubscribe_token = suppression_key_.UnsubscribeToken(mail.to);
+  mail.public_address = settings_.public_address;
+  const auto message = ComposeMail(mail);
+  if (!message.ok()) return {Outcomes::REFUSED, std::string(message.status().message())};
+  return transport.Send(mail.from.ToString(), mail.to.ToString(), *message, abort_.get_token());
+}
+
+// ---- record
+
+void Dispatcher::RunRecords() {
+  for (auto items = AwaitSent(); !items.empty(); items = AwaitSent()) {
+    RevokeTokens(items);
+    Record(items);
+    absl::MutexLock lock(&mutex_);
+    in_flight_ -= static_cast<int>(items.size());
+  }
+}
+
+std::vector<Dispatcher::Item> Dispatcher::AwaitSent() {
+  auto some = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return !sent_.empty() || senders_running_ == 0; };
+  absl::MutexLock lock(&mutex_);
+  mutex_.Await(absl::Condition(&some));
+  return std::exchange(sent_, {});
+}
+
+// T1: a refusal is recorded only once the token is revoked.
+void Dispatcher::RevokeTokens(std::vector<Item>& items) {
+  std::vector<Item*> refused;
+  std::vector<Uuid> ids;
+  for (Item& item : items) {
+    if (!item.token || item.result.outcome == Outcomes::ACCEPTED || item.result.outcome == Outcomes::UNKNOWN) continue;
+    refused.push_back(&item);
+    ids.push_back(item.token->id);
+  }
+  if (ids.empty()) return;
+  if (tokens_.Revoke(ids, items.front().call_id, StepDeadline()).ok()) return;
+  for (Item* item : refused) {
+    item->result = {Outcomes::UNKNOWN, absl::StrCat("the key could not be revoked after: ", item->result.detail)};
+  }
+}
+
+Recorded Dispatcher::RecordedOf(const Item& item) {
+  const Notification& notification = item.delivery.notification;
+  Recorded recorded{notification.id,    notification.attempts_begun, item.result.outcome,
+                    item.result.detail, v1::Notification::PENDING,   absl::ZeroDuration()};
+  absl::BitGen random;
+  const absl::Duration pause = RetryPause(settings_.retry_pause, notification.attempts_counted(), random);
+  if (item.end) {
+    recorded.state = *item.end;
+  } else if (recorded.outcome == Outcomes::ACCEPTED) {
+    recorded.state = v1::Notification::SENT;
+  } else if (recorded.outcome == Outcomes::REFUSED ||
+             absl::Now() + pause > notification.pending_since + settings_.claim.retry_for) {
+    recorded.state = v1::Notification::FAILED;
+  } else {
+    recorded.pause = pause;
+  }
+  return recorded;
+}
+
+void Dispatcher::Record(const std::vector<Item>& items) {
+  std::vector<Recorded> results;
+  absl::Time last_lease_end = absl::InfinitePast();
+  std::vector<std::pair<std::string, std::string>> no_such_addresses;  // keyed hashes, and what the server said
+  for (const Item& item : items) {
+    results.push_back(RecordedOf(item));
+    last_lease_end = std::max(last_lease_end, item.lease_end);
+    if (!item.result.no_such_address) continue;
+    const data::Party* recipient = item.delivery.event.FindParty(item.delivery.notification.recipient_id);
+    no_such_addresses.emplace_back(suppression_key_.Mac(recipient->address), item.result.detail);
+  }
+  // Doing it again is harmless, also after a commit in doubt.
+  auto record = [&](data::Transaction& tx) -> absl::StatusOr<std::vector<Uuid>> {
+    for (const auto& [address_mac, detail] : no_such_addresses) {
+      PARLEY_RETURN_IF_ERROR(Suppressions(tx).Insert(address_mac, v1::Suppression::ADDRESS_REFUSED, detail));
+    }
+    return Deliveries(tx).Record(results);
+  };
+  const std::string& call_id = items.front().call_id;
+  absl::Status status = data::Transact(pool_, StepDeadline(), record).status();
+  while (!status.ok() && AwaitRetry(status, last_lease_end)) {
+    status = data::Transact(pool_, StepDeadline(), record).status();
+  }
+  if (!status.ok()) {
+    Log(LogLevel::kError, "the ends of attempts could not be recorded",
+        {{"call_id", call_id},
+         {"count", static_cast<int64_t>(items.size())},
+         {"error", std::string(status.message())}});
+    return;
+  }
+  for (size_t i = 0; i < items.size(); ++i) LogAttempt(items[i].call_id, results[i]);
+}
+
+bool Dispatcher::AwaitRetry(const absl::Status& status, absl::Time lease_end) {
+  absl::MutexLock lock(&mutex_);
+  // What is not recorded while the lease lasts is tried again by somebody (N6).
+  if (!MayPass(status) || absl::Now() >= lease_end) return false;
+  return !mutex_.AwaitWithTimeout(absl::Condition(&aborting_), kRecordPause);
+}
+
+// ---- chores
+
+void Dispatcher::RunChores() {
+  uint64_t wakes_seen = 0;
+  while (true) {
     Sweep();
     // In turn, so that many of one kind do not keep the others waiting.
     const bool worked_off = WorkOffRequest();
-    const bool delivered = DeliverOne(*transport);
-    if (!worked_off && !delivered) Rest(wakes_seen);
+    const bool cancelled = CancelEntries();
+    if (!worked_off && !cancelled) Rest(wakes_seen);
+    absl::MutexLock lock(&mutex_);
+    if (stopping_) return;
   }
-  absl::MutexLock lock(&mutex_);
-  --running_;
 }
 
 void Dispatcher::Sweep() {
-  {
-    absl::MutexLock lock(&mutex_);
-    if (absl::Now() < next_sweep_) return;
-    next_sweep_ = absl::Now() + settings_.sweep_pause;
-  }
-  const auto cancelled = data::Transact(
-      pool_, StepDeadline(), [](data::Transaction& tx) { return Notifications(tx).CancelOfDeletedEvents(); });
+  if (absl::Now() < next_sweep_) return;
+  next_sweep_ = absl::Now() + settings_.sweep_pause;
+  const auto cancelled = data::Transact(pool_, StepDeadline(),
+                                        [](data::Transaction& tx) { return Deliveries(tx).CancelOfDeletedEvents(); });
   if (!cancelled.ok()) {
     Log(LogLevel::kWarning, "cannot cancel notifications of deleted events",
         {{"error", std::string(cancelled.status().message())}});
@@ -106,148 +390,36 @@ void Dispatcher::Sweep() {
   }
 }
 
+// False where there was nothing to do, or it could not be done now; as CancelEntries.
 bool Dispatcher::WorkOffRequest() {
   const auto worked_off = requested_keys_.WorkOffOne(StepTimeout());
-  if (worked_off.ok()) return *worked_off;
-  Log(LogLevel::kWarning, "cannot claim a request for a key", {{"error", std::string(worked_off.status().message())}});
-  return false;
-}
-
-bool Dispatcher::DeliverOne(Transport& transport) {
-  const auto claimed = Claim();
-  if (!claimed.ok()) {
-    Log(LogLevel::kWarning, "cannot claim a notification", {{"error", std::string(claimed.status().message())}});
+  if (!worked_off.ok()) {
+    Log(LogLevel::kWarning, "cannot claim a request for a key",
+        {{"error", std::string(worked_off.status().message())}});
     return false;
   }
-  if (!*claimed) return false;
-  const Delivery& delivery = **claimed;
-  if (delivery.notification.state == v1::Notification::PENDING) {
-    Record(delivery, Deliver(delivery, transport));
-  } else {
-    Log(LogLevel::kInfo, "notification ended",
-        {{"notification", delivery.notification.id.ToString()},
-         {"state", v1::Notification::State_Name(delivery.notification.state)}});
-  }
-  return true;
+  if (*worked_off) Wake();
+  return *worked_off;
 }
 
-// What is left of the lease beside the sending goes to four steps: making a token, revoking it, recording, and spare.
+bool Dispatcher::CancelEntries() {
+  const auto made = data::Transact(pool_, StepDeadline(), &CancelCalendarEntries);
+  if (!made.ok()) {
+    Log(LogLevel::kWarning, "cannot take back calendar entries", {{"error", std::string(made.status().message())}});
+    return false;
+  }
+  for (const Notification& notification : *made) {
+    Log(LogLevel::kInfo, "a calendar entry is taken back", {{"notification", notification.id.ToString()}});
+  }
+  if (!made->empty()) Wake();
+  return !made->empty();
+}
+
+// What is left of the lease beside the sending goes to four steps: making tokens, revoking them, recording, and spare.
 absl::Duration Dispatcher::StepTimeout() const {
-  return std::min(kMaxStepTimeout, (settings_.lease - settings_.send_timeout) / 4);
+  return std::min(kMaxStepTimeout, (settings_.claim.lease - settings_.send_timeout) / 4);
 }
 
 absl::Time Dispatcher::StepDeadline() const { return absl::Now() + StepTimeout(); }
-
-absl::StatusOr<std::optional<Dispatcher::Delivery>> Dispatcher::Claim() {
-  // Before the database's now(), so that we never think that the lease is longer than it is.
-  const absl::Time lease_end = absl::Now() + settings_.lease;
-  auto claim = [&](data::Transaction& tx) -> absl::StatusOr<std::optional<Delivery>> {
-    PARLEY_ASSIGN_OR_RETURN(auto notification, Notifications(tx).Claim(settings_.lease, settings_.max_attempts));
-    if (!notification) return std::nullopt;
-    Delivery delivery{*std::move(notification), {}, {}, lease_end, Uuid::TimeOrdered().ToString()};
-    if (delivery.notification.state != v1::Notification::PENDING) return delivery;
-    PARLEY_ASSIGN_OR_RETURN(auto events, data::Events(tx).Find({delivery.notification.event_id}));
-    delivery.event = std::move(events.front());
-    if (const data::Party* sender = delivery.event.FindParty(delivery.notification.sender_id)) {
-      delivery.sender = sender->address;
-    } else {
-      PARLEY_ASSIGN_OR_RETURN(auto users, data::Users(tx).FindByIds({delivery.notification.sender_id}));
-      delivery.sender = std::move(users.front().address);
-    }
-    return delivery;
-  };
-  return data::Transact(pool_, StepDeadline(), claim);
-}
-
-Recorded Dispatcher::ResultOf(const Delivery& delivery, SendResult result) const {
-  const int64_t attempt = delivery.notification.attempts_counted();
-  Recorded recorded{result.outcome, std::move(result.detail), v1::Notification::PENDING, absl::ZeroDuration()};
-  if (recorded.outcome == Outcomes::ACCEPTED) {
-    recorded.state = v1::Notification::SENT;
-  } else if (recorded.outcome == Outcomes::REFUSED || attempt >= settings_.max_attempts) {
-    recorded.state = v1::Notification::FAILED;
-  } else {
-    recorded.pause = std::min(settings_.retry_pause * std::exp2(static_cast<double>(attempt - 1)), kMaxRetryPause);
-  }
-  return recorded;
-}
-
-Recorded Dispatcher::Deliver(const Delivery& delivery, Transport& transport) {
-  const auto token =
-      tokens_.Create(delivery.event.id, delivery.notification.recipient_id, delivery.call_id, StepDeadline());
-  if (token.status().code() == absl::StatusCode::kNotFound) {
-    return {Outcomes::DEFERRED, "the event was deleted", v1::Notification::CANCELLED, absl::ZeroDuration()};
-  }
-  // U4.
-  if (ReasonOf(token.status()) == error::v1::USER_STATE) {
-    return {Outcomes::DEFERRED, "the recipient is deactivated", v1::Notification::SUPPRESSED, absl::ZeroDuration()};
-  }
-  if (!token.ok()) {
-    const std::string code = absl::StatusCodeToString(token.status().code());
-    return ResultOf(delivery, {Outcomes::DEFERRED, absl::StrCat("the token service gave no key: ", code)});
-  }
-  SendResult result = Send(delivery, *token, transport);
-  // T1: a refusal is recorded only once the token is revoked.
-  if (result.outcome == Outcomes::REFUSED || result.outcome == Outcomes::DEFERRED) {
-    const absl::Status revoked = tokens_.Revoke(token->id, delivery.call_id, StepDeadline());
-    if (!revoked.ok()) {
-      result = {Outcomes::UNKNOWN, absl::StrCat("the key could not be revoked after: ", result.detail)};
-    }
-  }
-  return ResultOf(delivery, std::move(result));
-}
-
-SendResult Dispatcher::Send(const Delivery& delivery, const EmailToken& token, Transport& transport) {
-  const data::Party* recipient = delivery.event.FindParty(delivery.notification.recipient_id);
-  if (recipient == nullptr) return {Outcomes::REFUSED, "the recipient is not a party"};
-  Mail mail;
-  mail.notification_id = delivery.notification.id;
-  mail.from = settings_.mail_from;
-  mail.to = recipient->address;
-  mail.sender = delivery.sender;
-  mail.requested = delivery.notification.requested;
-  mail.title = delivery.event.title;
-  mail.state = delivery.event.state;
-  mail.slots = delivery.event.slots;
-  mail.time_zone = delivery.event.time_zone;
-  mail.date = absl::Now();
-  mail.key = token.key;
-  mail.expire_time = token.expire_time;
-  mail.public_address = settings_.public_address;
-  const std::string message = ComposeMail(mail);
-  // Once the lease is up another may send it as well.
-  if (absl::Now() + settings_.send_timeout > delivery.lease_end) {
-    return {Outcomes::DEFERRED, "too little was left of the lease"};
-  }
-  return transport.Send(mail.from.ToString(), mail.to.ToString(), message, abort_.get_token());
-}
-
-void Dispatcher::Record(const Delivery& delivery, const Recorded& recorded) {
-  const Notification& notification = delivery.notification;
-  while (true) {
-    // Doing it again is harmless, also after a commit in doubt.
-    const absl::Status status = data::Transact(pool_, StepDeadline(), [&](data::Transaction& tx) {
-      return Notifications(tx).Record(notification.id, notification.attempts_begun, recorded);
-    });
-    if (status.ok()) break;
-    absl::MutexLock lock(&mutex_);
-    // What is not recorded while the lease lasts is tried again by somebody (N6).
-    if (!MayPass(status) || absl::Now() >= delivery.lease_end || aborting_) {
-      Log(LogLevel::kError, "the end of an attempt could not be recorded",
-          {{"call_id", delivery.call_id},
-           {"notification", notification.id.ToString()},
-           {"error", std::string(status.message())}});
-      return;
-    }
-    mutex_.AwaitWithTimeout(absl::Condition(&aborting_), kRecordPause);
-  }
-  Log(LogLevel::kInfo, "attempt",
-      {{"call_id", delivery.call_id},
-       {"notification", notification.id.ToString()},
-       {"attempt", notification.attempts_begun},
-       {"outcome", v1::Notification::Attempt::Outcome_Name(recorded.outcome)},
-       {"state", v1::Notification::State_Name(recorded.state)},
-       {"detail", recorded.detail}});
-}
 
 }  // namespace parley::notification

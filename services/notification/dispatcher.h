@@ -1,9 +1,16 @@
-// Delivers notifications (domain rules N4 to N6, T1): a few threads that each claim one that is due, ask the token
-// service for a key, compose the mail, send it and record what became of it. Beside that they work off requests for
-// keys (T7), and cancel what is unsent of deleted events (E10). Any number of processes may run one on the same
-// database. What a thread holds when it dies is tried again once its lease is up.
+// Delivers notifications (domain rules N4 to N6, T1). A delivery goes through three stages, each of which works on
+// whatever has gathered before it, so that under load many share one transaction and one call:
+//
+//   claim    begins attempts of what is due, with a lease, and asks the token service for their keys
+//   send     some threads, each with a connection to the mail server of its own, compose and send
+//   record   revokes the keys of what was not accepted, and records what became of the attempts
+//
+// Beside them one thread works off requests for keys (T7), cancels what is unsent of deleted events (E10), and takes
+// back calendar entries (N7). Any number of processes may run a dispatcher on the same database. What a process holds
+// when it dies is tried again once its lease is up.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -11,36 +18,41 @@
 #include <thread>
 #include <vector>
 
+#include "absl/random/bit_gen_ref.h"
 #include "absl/synchronization/mutex.h"
-#include "common/data/events.h"
 #include "common/data/transaction.h"
-#include "services/notification/notifications.h"
+#include "services/notification/claim.h"
 #include "services/notification/requested_keys.h"
 #include "services/notification/token_client.h"
-#include "services/notification/transport.h"
+#include "services/notification/transport/transport.h"
 
 namespace parley::notification {
 
 struct DispatcherSettings {
-  int threads = 4;
-  absl::Duration lease = absl::Seconds(60);         // of one attempt; longer than send_timeout
-  absl::Duration send_timeout = absl::Seconds(30);  // what a transport takes at the most
-  absl::Duration retry_pause = absl::Seconds(5);    // doubled by each attempt, up to an hour
-  int max_attempts = 12;
+  int senders = 8;
+  ClaimSettings claim;
+  absl::Duration send_timeout = absl::Seconds(30);  // what a transport takes at the most; the lease is longer
+  absl::Duration retry_pause = absl::Seconds(5);
+  int mails_per_second = 100;
   absl::Duration sweep_pause = absl::Seconds(3);  // between two looks for notifications of deleted events
   Address mail_from;
   std::string public_address;
 };
 
+// The pause after the attempt of this number (1, 2, 3 ...): `first`, doubled by each further one up to an hour, and
+// moved at random by at most a quarter, so that what failed together does not come back together.
+absl::Duration RetryPause(absl::Duration first, int64_t attempt, absl::BitGenRef random);
+
 // Thread-safe.
 class Dispatcher {
  public:
   using MakeTransport = std::function<std::unique_ptr<Transport>()>;
+  // The connections to the database that it uses at once.
+  static constexpr int kConnections = 3;
 
-  // `make_transport` is called once by each thread. The pool has a connection for each of them; it, the signer and the
-  // tokens must outlive the dispatcher.
-  Dispatcher(DispatcherSettings settings, data::Pool& pool, const rpc::Signer& signer, TokenClient& tokens,
-             MakeTransport make_transport);
+  // `make_transport` is called once by each sender. What is given by reference must outlive the dispatcher.
+  Dispatcher(DispatcherSettings settings, data::Pool& pool, const rpc::Signer& signer,
+             const SuppressionKey& suppression_key, TokenClient& tokens, MakeTransport make_transport);
   // As Stop, at once.
   ~Dispatcher();
 
@@ -48,48 +60,68 @@ class Dispatcher {
   void Start();
   // There may be something due. Without it that is noticed within a second.
   void Wake();
-  // Claims nothing any more, and ends the threads: those that are at work by themselves until the deadline, then soon.
+  // Claims nothing any more, and ends the threads: what is at work by itself until the deadline, then soon.
   void Stop(absl::Time deadline);
 
  private:
-  // An attempt that was begun, and what it needs.
-  struct Delivery {
-    Notification notification;
-    data::Event event;
-    Address sender;
+  // A delivery on its way through the stages.
+  struct Item {
+    Delivery delivery;
+    std::optional<EmailToken> token;
     absl::Time lease_end;
     std::string call_id;
+    SendResult result;
+    std::optional<Notification::State> end;  // whatever the result, no further attempt is made
   };
 
-  void Run();
+  void RunThread(void (Dispatcher::*run)());
+  void RunClaims();
+  void RunSender();
+  void RunRecords();
+  void RunChores();
+
+  // How many may be claimed now; waits until there are some. 0 at the end.
+  int AwaitCapacity();
   // Waits until there may be something due, or the end has come.
-  void Rest(uint64_t wakes_seen);
-  bool Stopping(uint64_t& wakes_seen);
-  // E10: one thread of the process, from time to time.
+  void Rest(uint64_t& wakes_seen);
+  // How many were due; claims at most `limit`.
+  int ClaimSome(int limit);
+  void MakeTokens(std::vector<Item>& items, const std::string& call_id);
+  void Put(std::vector<Item> items);
+  std::optional<Item> NextToSend();
+  SendResult Send(const Item& item, Transport& transport);
+  std::vector<Item> AwaitSent();
+  void RevokeTokens(std::vector<Item>& items);
+  Recorded RecordedOf(const Item& item);
+  void Record(const std::vector<Item>& items);
+  // Waits a little. False where it is of no use to record again.
+  bool AwaitRetry(const absl::Status& status, absl::Time lease_end);
   void Sweep();
-  // Each false where there was nothing to do, or it could not be done now.
   bool WorkOffRequest();
-  bool DeliverOne(Transport& transport);
-  absl::StatusOr<std::optional<Delivery>> Claim();
-  Recorded Deliver(const Delivery& delivery, Transport& transport);
-  SendResult Send(const Delivery& delivery, const EmailToken& token, Transport& transport);
-  void Record(const Delivery& delivery, const Recorded& recorded);
-  Recorded ResultOf(const Delivery& delivery, SendResult result) const;
+  bool CancelEntries();
   absl::Duration StepTimeout() const;
   absl::Time StepDeadline() const;
 
   const DispatcherSettings settings_;
   data::Pool& pool_;
+  const SuppressionKey& suppression_key_;
   TokenClient& tokens_;
   RequestedKeys requested_keys_;
   const MakeTransport make_transport_;
   std::stop_source abort_;
+  absl::Time next_sweep_ = absl::InfinitePast();  // of the thread of the chores
+
   absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   bool aborting_ ABSL_GUARDED_BY(mutex_) = false;
   uint64_t wakes_ ABSL_GUARDED_BY(mutex_) = 0;
-  absl::Time next_sweep_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
-  int running_ ABSL_GUARDED_BY(mutex_) = 0;
+  int running_ ABSL_GUARDED_BY(mutex_) = 0;                                // threads
+  int claims_running_ ABSL_GUARDED_BY(mutex_) = 0;                         // those that may put something into to_send_
+  int senders_running_ ABSL_GUARDED_BY(mutex_) = 0;                        // those that may put something into sent_
+  int in_flight_ ABSL_GUARDED_BY(mutex_) = 0;                              // claimed, and not yet recorded
+  absl::Time paced_until_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();  // what the mails so far have used up
+  std::deque<Item> to_send_ ABSL_GUARDED_BY(mutex_);
+  std::vector<Item> sent_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::thread> threads_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -10,9 +10,9 @@
 #include "common/data/schema.h"
 #include "common/rpc/server.h"
 #include "services/notification/dispatcher.h"
-#include "services/notification/file_transport.h"
 #include "services/notification/notification_server.h"
-#include "services/notification/smtp_transport.h"
+#include "services/notification/transport/file_transport.h"
+#include "services/notification/transport/smtp_transport.h"
 
 namespace parley::notification {
 namespace {
@@ -25,6 +25,7 @@ struct Settings {
   SmtpSettings smtp;
   std::string database_url;
   std::string principal_secrets;
+  std::string suppression_secret;
   std::string token_address;
   std::string mail_from;
   std::string transport = "smtp";
@@ -38,6 +39,10 @@ struct Settings {
     config.AddSecret("database-url", database_url, "The database, as libpq takes it.");
     config.AddSecret("principal-secrets", principal_secrets,
                      "The secrets by which Parley's processes know each other.");
+    config.AddSecret(
+        "suppression-secret", suppression_secret,
+        "The secret by which addresses are known that are sent nothing, at least 32 characters: the same for "
+        "ever, since with another one those who unsubscribed are mailed again.");
     config.Add("workers", workers, "Threads that run calls, each with a connection to the database.", 1, 64);
     config.Add("queue-capacity", queue_capacity, "Calls that may wait; more are refused.", 1, 1000000);
     config.Add("max-slots", limits.max_slots, "The number of slots that an event may have.", 1, 1000);
@@ -48,20 +53,39 @@ struct Settings {
                "How many recipients a sender may notify within 24 hours.", 1, 1000000);
     config.Add("token-address", token_address, "The token service: unix:/path or host:port.");
     config.Required();
-    config.Add("dispatchers", dispatcher.threads, "Threads that send mail, each with a connection to the database.", 1,
-               64);
-    config.Add("lease", dispatcher.lease, "When an attempt counts as lost; longer than send-timeout.");
+    AddDelivery(config);
+    AddMail(config);
+  }
+
+  void AddDelivery(Config& config) {
+    config.Add("senders", dispatcher.senders, "Threads that send mail, each with a connection to the mail server.", 1,
+               256);
+    config.Add("lease", dispatcher.claim.lease,
+               "When an attempt counts as lost and another one is made; longer than send-timeout.");
     config.Add("send-timeout", dispatcher.send_timeout, "The time that the mail server has for one mail.");
+    config.Add("smtp-connect-timeout", smtp.connect_timeout,
+               "Of that, the time until the mail server has greeted and let us in.");
+    config.Add("smtp-reply-timeout", smtp.reply_timeout, "Of that, the time for each of its replies.");
     config.Add("retry-pause", dispatcher.retry_pause,
-               "The pause after the first attempt, doubled by each further one.");
-    config.Add("max-attempts", dispatcher.max_attempts, "The attempts after which a notification has failed.", 1, 30);
+               "The pause after the first attempt; doubled by each further one, up to an hour.");
+    config.Add("retry-for", dispatcher.claim.retry_for, "The time after which a notification has failed.");
+    config.Add("mails-per-second", dispatcher.mails_per_second, "How many mails this process sends a second.", 1,
+               1000000);
+    config.Add("max-daily-mails", dispatcher.claim.max_daily_mails,
+               "How many mails one recipient is sent within 24 hours; more wait.", 1, 1000000);
+  }
+
+  void AddMail(Config& config) {
     config.Add("mail-from", mail_from, "The address in whose name mails are sent.");
     config.Required();
-    config.Add("public-address", dispatcher.public_address, "Where recipients of mails call Parley: host:port.");
+    config.Add("public-address", dispatcher.public_address,
+               "Where links in mails lead: https://host[:port]; empty: mails have the key itself.");
     config.Add("transport", transport, "How mails go out: to a mail server, or into files.", {"smtp", "file"});
-    config.Add("smtp-url", smtp.url, "The mail server: smtp://host:port or smtps://host:port.");
-    config.Add("smtp-username", smtp.username,
-               "The login at the mail server, which then must speak TLS; may be empty.");
+    config.Add("smtp-url", smtp.url, "The mail server: smtp://host:port, or smtps://host:port for TLS from the start.");
+    config.Add("smtp-starttls", smtp.starttls, "With smtp://, whether TLS is begun, without which nothing is sent.");
+    config.Add("smtp-verify-certificate", smtp.verify_certificate, "Whether the mail server's certificate is checked.");
+    config.Add("smtp-ca-file", smtp.ca_file, "Whose certificates are trusted, in PEM; empty: those of the system.");
+    config.Add("smtp-username", smtp.username, "The login at the mail server, over TLS alone; empty: none.");
     config.AddSecret("smtp-password", smtp.password, "The password at the mail server.", false);
     config.Add("mail-directory", mail_directory, "The folder for transport=file: one .eml file for each mail.");
   }
@@ -72,14 +96,30 @@ struct Settings {
     if (!address.ok()) return absl::StrCat("--mail-from: ", address.status().message());
     dispatcher.mail_from = *address;
     smtp.timeout = dispatcher.send_timeout;
-    if (dispatcher.lease <= dispatcher.send_timeout) return "--lease must be longer than --send-timeout";
-    if (transport == "smtp" && !smtp.url.starts_with("smtp://") && !smtp.url.starts_with("smtps://")) {
+    if (dispatcher.claim.lease <= dispatcher.send_timeout) return "--lease must be longer than --send-timeout";
+    const std::string& link = dispatcher.public_address;
+    if (!link.empty() && !link.starts_with("https://") && !link.starts_with("http://")) {
+      return "--public-address must be https://host or https://host:port";
+    }
+    return transport == "smtp" ? CheckSmtp() : CheckDirectory();
+  }
+
+  std::string CheckSmtp() const {
+    const bool tls = smtp.url.starts_with("smtps://");
+    if (!tls && !smtp.url.starts_with("smtp://")) {
       return "--smtp-url must be smtp://host:port or smtps://host:port";
     }
-    if (transport == "file" && !std::filesystem::is_directory(mail_directory)) {
-      return "--mail-directory must be a folder";
+    if (!smtp.username.empty() && !tls && !smtp.starttls) {
+      return "--smtp-username needs TLS: --smtp-starttls true, or smtps:// in --smtp-url";
+    }
+    if (!smtp.ca_file.empty() && !std::filesystem::is_regular_file(smtp.ca_file)) {
+      return "--smtp-ca-file must be a file";
     }
     return "";
+  }
+
+  std::string CheckDirectory() const {
+    return std::filesystem::is_directory(mail_directory) ? "" : "--mail-directory must be a folder";
   }
 
   std::unique_ptr<Transport> MakeTransport() const {
@@ -94,7 +134,10 @@ int Main(int argc, char** argv) {
   settings.AddTo(config);
   if (const auto exit_code = config.Parse(argc, argv)) return *exit_code;
   const auto signer = rpc::Signer::Make(settings.principal_secrets);
-  const std::string problem = signer.ok() ? settings.Check() : std::string(signer.status().message());
+  const auto suppression_key = SuppressionKey::Make(settings.suppression_secret);
+  const std::string problem = !signer.ok()            ? std::string(signer.status().message())
+                              : !suppression_key.ok() ? std::string(suppression_key.status().message())
+                                                      : settings.Check();
   if (!problem.empty()) {
     std::cerr << "parley-notification: " << problem << "\nTry --help.\n";
     return 2;
@@ -103,10 +146,11 @@ int Main(int argc, char** argv) {
   rpc::StartProcess("notification", settings.server);
   curl_global_init(CURL_GLOBAL_DEFAULT);
   // One connection more, for the question whether all is well.
-  data::Pool pool(settings.database_url, settings.workers + settings.dispatcher.threads + 1);
+  data::Pool pool(settings.database_url, settings.workers + Dispatcher::kConnections + 1);
   TokenClient tokens(*signer, settings.token_address);
-  Dispatcher dispatcher(settings.dispatcher, pool, *signer, tokens, [&settings] { return settings.MakeTransport(); });
-  const Context context{pool, *signer, settings.limits, [&dispatcher] { dispatcher.Wake(); }};
+  Dispatcher dispatcher(settings.dispatcher, pool, *signer, *suppression_key, tokens,
+                        [&settings] { return settings.MakeTransport(); });
+  const Context context{pool, *signer, *suppression_key, settings.limits, [&dispatcher] { dispatcher.Wake(); }};
   data::Workers workers(settings.workers, settings.queue_capacity);
   rpc::CallQueue queue{*signer, workers, settings.server.default_deadline};
   NotificationServer server(context, queue);

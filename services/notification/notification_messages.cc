@@ -9,25 +9,34 @@
 
 namespace parley::notification {
 
-absl::StatusOr<std::vector<v1::Notification>> Show(data::Transaction& tx, const data::Event& event,
+absl::StatusOr<std::vector<v1::Notification>> Show(data::Transaction& tx, absl::Span<const data::Event> events,
                                                    const std::vector<Notification>& notifications) {
-  absl::flat_hash_map<Uuid, std::string> addresses;
-  for (const data::Party& party : event.parties) addresses[party.user_id] = party.address.ToString();
+  // By event and user, and by user those who are no parties.
+  absl::flat_hash_map<std::pair<Uuid, Uuid>, std::string> spelled;
+  absl::flat_hash_map<Uuid, std::string> known;
+  for (const data::Event& event : events) {
+    for (const data::Party& party : event.parties) spelled[{event.id, party.user_id}] = party.address.ToString();
+  }
   std::vector<Uuid> others;
   for (const Notification& notification : notifications) {
-    if (!addresses.contains(notification.sender_id)) others.push_back(notification.sender_id);
+    if (!spelled.contains({notification.event_id, notification.sender_id})) others.push_back(notification.sender_id);
   }
   if (!others.empty()) {
     PARLEY_ASSIGN_OR_RETURN(const auto users, data::Users(tx).FindByIds(others));
-    for (const data::User& user : users) addresses[user.id] = user.address.ToString();
+    for (const data::User& user : users) known[user.id] = user.address.ToString();
   }
+  auto address_of = [&](const Uuid& event_id, const Uuid& user_id) {
+    const auto found = spelled.find({event_id, user_id});
+    return found == spelled.end() ? known[user_id] : found->second;
+  };
   std::vector<v1::Notification> shown;
   for (const Notification& notification : notifications) {
     v1::Notification& proto = shown.emplace_back();
     proto.set_name(notification.name());
-    proto.set_recipient(addresses[notification.recipient_id]);
-    proto.set_sender(addresses[notification.sender_id]);
+    proto.set_recipient(address_of(notification.event_id, notification.recipient_id));
+    proto.set_sender(address_of(notification.event_id, notification.sender_id));
     proto.set_state(notification.state);
+    proto.set_cause(notification.cause);
     ToProto(notification.create_time, proto.mutable_create_time());
     for (const Attempt& attempt : notification.attempts) {
       auto* shown_attempt = proto.add_attempts();
@@ -40,12 +49,18 @@ absl::StatusOr<std::vector<v1::Notification>> Show(data::Transaction& tx, const 
   return shown;
 }
 
-data::LogEntry EntryOf(const data::Effector& effector, const data::Event& event, const Notification& notification) {
-  data::LogEntry entry = data::EntryOf(event, event::v1::LogEntry::NOTIFY, effector, notification.create_time);
-  entry.data.set_recipient_id(notification.recipient_id.ToBytes());
-  entry.data.set_sender_id(notification.sender_id.ToBytes());
-  entry.data.set_notification_id(notification.id.ToBytes());
-  return entry;
+absl::Status AppendEntries(data::Transaction& tx, data::Event event, const data::Effector& effector,
+                           const std::vector<Notification>& notifications) {
+  std::vector<data::LogEntry> entries;
+  for (const Notification& notification : notifications) {
+    ++event.last_sequence;
+    data::LogEntry& entry =
+        entries.emplace_back(data::EntryOf(event, event::v1::LogEntry::NOTIFY, effector, notification.create_time));
+    entry.data.set_recipient_id(notification.recipient_id.ToBytes());
+    entry.data.set_sender_id(notification.sender_id.ToBytes());
+    entry.data.set_notification_id(notification.id.ToBytes());
+  }
+  return data::LogEntries(tx).Append(entries);
 }
 
 const data::Party* FindParty(const data::Event& event, const Address& address) {

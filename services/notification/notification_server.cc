@@ -33,7 +33,11 @@ NotificationServer::NotificationServer(const Context& context, rpc::CallQueue& q
       retry_notification_(queue, MethodName("RetryNotification"), Bind(context, notification::RetryNotification),
                           [](const auto& request) { return EventOf(request.name()); }),
       // Not by event: which thread is busy must not tell which event it is.
-      request_email_token_(queue, MethodName("RequestEmailToken"), Bind(context, notification::RequestEmailToken)) {}
+      request_email_token_(queue, MethodName("RequestEmailToken"), Bind(context, notification::RequestEmailToken)),
+      unsubscribe_(queue, MethodName("Unsubscribe"), Bind(context, notification::Unsubscribe)),
+      get_suppression_(queue, MethodName("GetSuppression"), Bind(context, notification::GetSuppression)),
+      list_suppressions_(queue, MethodName("ListSuppressions"), Bind(context, notification::ListSuppressions)),
+      delete_suppression_(queue, MethodName("DeleteSuppression"), Bind(context, notification::DeleteSuppression)) {}
 
 grpc::ServerUnaryReactor* NotificationServer::NotifyParties(grpc::CallbackServerContext* context,
                                                             const v1::NotifyPartiesRequest* request,
@@ -69,6 +73,30 @@ grpc::ServerUnaryReactor* NotificationServer::RequestEmailToken(grpc::CallbackSe
                                                                 const v1::RequestEmailTokenRequest* request,
                                                                 google::protobuf::Empty* response) {
   return request_email_token_.Start(context, request, response);
+}
+
+grpc::ServerUnaryReactor* NotificationServer::Unsubscribe(grpc::CallbackServerContext* context,
+                                                          const v1::UnsubscribeRequest* request,
+                                                          google::protobuf::Empty* response) {
+  return unsubscribe_.Start(context, request, response);
+}
+
+grpc::ServerUnaryReactor* NotificationServer::GetSuppression(grpc::CallbackServerContext* context,
+                                                             const v1::GetSuppressionRequest* request,
+                                                             v1::Suppression* response) {
+  return get_suppression_.Start(context, request, response);
+}
+
+grpc::ServerUnaryReactor* NotificationServer::ListSuppressions(grpc::CallbackServerContext* context,
+                                                               const v1::ListSuppressionsRequest* request,
+                                                               v1::ListSuppressionsResponse* response) {
+  return list_suppressions_.Start(context, request, response);
+}
+
+grpc::ServerUnaryReactor* NotificationServer::DeleteSuppression(grpc::CallbackServerContext* context,
+                                                                const v1::DeleteSuppressionRequest* request,
+                                                                google::protobuf::Empty* response) {
+  return delete_suppression_.Start(context, request, response);
 }
 
 }  // namespace parley::notification

@@ -7,6 +7,7 @@
 #include "common/data/transaction.h"
 #include "common/rpc/call.h"
 #include "parley/notification/v1/notification_service.grpc.pb.h"
+#include "services/notification/suppressions.h"
 
 namespace parley::notification {
 
@@ -21,6 +22,7 @@ struct Limits {
 struct Context {
   data::Pool& pool;
   const rpc::Signer& signer;  // of page tokens, remembered requests and addresses
+  const SuppressionKey& suppression_key;
   const Limits limits;
   const std::function<void()> wake;  // the dispatcher: after each commit that made something due
 };
@@ -38,6 +40,14 @@ absl::Status RetryNotification(const Context& context, const rpc::Call& call,
                                const v1::RetryNotificationRequest& request, v1::Notification& response);
 absl::Status RequestEmailToken(const Context& context, const rpc::Call& call,
                                const v1::RequestEmailTokenRequest& request, google::protobuf::Empty& response);
+absl::Status Unsubscribe(const Context& context, const rpc::Call& call, const v1::UnsubscribeRequest& request,
+                         google::protobuf::Empty& response);
+absl::Status GetSuppression(const Context& context, const rpc::Call& call, const v1::GetSuppressionRequest& request,
+                            v1::Suppression& response);
+absl::Status ListSuppressions(const Context& context, const rpc::Call& call, const v1::ListSuppressionsRequest& request,
+                              v1::ListSuppressionsResponse& response);
+absl::Status DeleteSuppression(const Context& context, const rpc::Call& call,
+                               const v1::DeleteSuppressionRequest& request, google::protobuf::Empty& response);
 
 class NotificationServer final : public v1::NotificationService::CallbackService {
  public:
@@ -61,6 +71,17 @@ class NotificationServer final : public v1::NotificationService::CallbackService
   grpc::ServerUnaryReactor* RequestEmailToken(grpc::CallbackServerContext* context,
                                               const v1::RequestEmailTokenRequest* request,
                                               google::protobuf::Empty* response) override;
+  grpc::ServerUnaryReactor* Unsubscribe(grpc::CallbackServerContext* context, const v1::UnsubscribeRequest* request,
+                                        google::protobuf::Empty* response) override;
+  grpc::ServerUnaryReactor* GetSuppression(grpc::CallbackServerContext* context,
+                                           const v1::GetSuppressionRequest* request,
+                                           v1::Suppression* response) override;
+  grpc::ServerUnaryReactor* ListSuppressions(grpc::CallbackServerContext* context,
+                                             const v1::ListSuppressionsRequest* request,
+                                             v1::ListSuppressionsResponse* response) override;
+  grpc::ServerUnaryReactor* DeleteSuppression(grpc::CallbackServerContext* context,
+                                              const v1::DeleteSuppressionRequest* request,
+                                              google::protobuf::Empty* response) override;
 
  private:
   rpc::Method<v1::NotifyPartiesRequest, v1::NotifyPartiesResponse> notify_parties_;
@@ -69,6 +90,10 @@ class NotificationServer final : public v1::NotificationService::CallbackService
   rpc::Method<v1::CancelNotificationRequest, v1::Notification> cancel_notification_;
   rpc::Method<v1::RetryNotificationRequest, v1::Notification> retry_notification_;
   rpc::Method<v1::RequestEmailTokenRequest, google::protobuf::Empty> request_email_token_;
+  rpc::Method<v1::UnsubscribeRequest, google::protobuf::Empty> unsubscribe_;
+  rpc::Method<v1::GetSuppressionRequest, v1::Suppression> get_suppression_;
+  rpc::Method<v1::ListSuppressionsRequest, v1::ListSuppressionsResponse> list_suppressions_;
+  rpc::Method<v1::DeleteSuppressionRequest, google::protobuf::Empty> delete_suppression_;
 };
 
 }  // namespace parley::notification

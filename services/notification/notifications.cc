@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/status/status.h"
+#include "services/notification/notification_rows.h"
 
 namespace parley::notification {
 namespace {
@@ -11,27 +12,14 @@ using data::Result;
 using data::Row;
 using data::Statement;
 
-// What NotificationOf reads; then what an attempt is read from.
-#define PARLEY_NOTIFICATION                                                                                           \
-  "n.notification_id, n.event_id, n.recipient_id, n.sender_id, n.state, n.create_time, n.attempts, n.retried_after, " \
-  "n.requested, n.next_attempt_time"
 #define PARLEY_ATTEMPT "a.start_time, a.end_time, coalesce(a.outcome, 'OUTCOME_UNSPECIFIED'), a.detail"
-constexpr int kAttempt = 10;
+constexpr int kAttempt = kNotificationColumns;
 
-Notification NotificationOf(const Row& row) {
-  Notification notification;
-  notification.id = row.GetUuid(0);
-  notification.event_id = row.GetUuid(1);
-  notification.recipient_id = row.GetUuid(2);
-  notification.sender_id = row.GetUuid(3);
-  v1::Notification::State_Parse(std::string(row.GetText(4)), &notification.state);
-  notification.create_time = row.GetTime(5);
-  notification.attempts_begun = row.GetInt(6);
-  notification.retried_after = row.GetInt(7);
-  notification.requested = row.GetBool(8);
-  notification.next_attempt_time = row.GetTime(9);
-  return notification;
-}
+// How many rows a list looks at for one page.
+constexpr int kMaxScanned = 1000;
+// An id tells the time of its making by the clock of the process, create_time is the database's at the begin of the
+// transaction: they differ by less.
+constexpr absl::Duration kMaxClockDifference = absl::Hours(1);
 
 // From a row for each attempt; one for a notification that has none, where the attempt's columns are null.
 std::vector<Notification> WithAttempts(const Result& result) {
@@ -53,6 +41,22 @@ std::vector<Notification> WithAttempts(const Result& result) {
 
 }  // namespace
 
+Notification NotificationOf(const Row& row) {
+  Notification notification;
+  notification.id = row.GetUuid(0);
+  notification.event_id = row.GetUuid(1);
+  notification.recipient_id = row.GetUuid(2);
+  notification.sender_id = row.GetUuid(3);
+  v1::Notification::State_Parse(std::string(row.GetText(4)), &notification.state);
+  notification.create_time = row.GetTime(5);
+  notification.attempts_begun = row.GetInt(6);
+  notification.retried_after = row.GetInt(7);
+  v1::Notification::Cause_Parse(std::string(row.GetText(8)), &notification.cause);
+  notification.next_attempt_time = row.GetTime(9);
+  notification.pending_since = row.GetTime(10);
+  return notification;
+}
+
 std::string Notification::name() const {
   return absl::StrCat("events/", event_id.ToString(), "/notifications/", id.ToString());
 }
@@ -65,16 +69,15 @@ bool AttemptUnderWay(const Notification& notification, absl::Time now) {
 
 constexpr Statement kInsert{"insert_notifications", R"sql(
   insert into notifications (notification_id, event_id, recipient_id, sender_id, state, create_time, attempts,
-                             next_attempt_time, requested)
-  select notification_id, event_id, recipient_id, sender_id, state, create_time, 0, create_time, requested <> 0
-  from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::timestamptz[], $7::int8[])
-    as n (notification_id, event_id, recipient_id, sender_id, state, create_time, requested))sql"};
+                             next_attempt_time, pending_since, cause)
+  select notification_id, event_id, recipient_id, sender_id, state, create_time, 0, create_time, create_time, cause
+  from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::timestamptz[], $7::text[])
+    as n (notification_id, event_id, recipient_id, sender_id, state, create_time, cause))sql"};
 
 absl::Status Notifications::Insert(absl::Span<const Notification> notifications) {
   std::vector<Uuid> ids, events, recipients, senders;
-  std::vector<std::string> states;
+  std::vector<std::string> states, causes;
   std::vector<absl::Time> times;
-  std::vector<int64_t> requested;
   for (const Notification& notification : notifications) {
     ids.push_back(notification.id);
     events.push_back(notification.event_id);
@@ -82,11 +85,11 @@ absl::Status Notifications::Insert(absl::Span<const Notification> notifications)
     senders.push_back(notification.sender_id);
     states.push_back(v1::Notification::State_Name(notification.state));
     times.push_back(notification.create_time);
-    requested.push_back(notification.requested ? 1 : 0);
+    causes.push_back(v1::Notification::Cause_Name(notification.cause));
   }
   Params params;
   params.AddUuids(ids).AddUuids(events).AddUuids(recipients).AddUuids(senders).AddTexts(states).AddTimes(times);
-  params.AddInts(requested);
+  params.AddTexts(causes);
   return tx_.Execute(kInsert, params).status();
 }
 
@@ -122,20 +125,60 @@ absl::StatusOr<std::vector<Notification>> Notifications::FindAll(absl::Span<cons
   return WithAttempts(result);
 }
 
-// As kFind.
-constexpr Statement kList{"list_notifications", "select " PARLEY_NOTIFICATION ", " PARLEY_ATTEMPT R"sql(
-  from (
-    select )sql" PARLEY_NOTIFICATION R"sql(
-    from notifications n where event_id = $1 and notification_id < $2 order by notification_id desc limit $3
-  ) as n left join delivery_attempts a using (notification_id)
-  order by n.notification_id desc, a.attempt)sql"};
+// Lists look at no more than $3 notifications between the cursor $1 and $2, by an index that has them in their order,
+// and say of each whether it is wanted.
+#define PARLEY_SCAN(WHERE)                                                                               \
+  "select notification_id, ($4::text is null or state = $4) and create_time >= $5 and create_time < $6 " \
+  "from notifications where notification_id < $1 and notification_id >= $2" WHERE                        \
+  " order by notification_id desc limit $3"
 
-absl::StatusOr<std::vector<Notification>> Notifications::List(const Uuid& event_id, const std::optional<Uuid>& before,
-                                                              int limit) {
+constexpr Statement kScan{"scan_notifications", PARLEY_SCAN(" and $7::uuid is null")};
+constexpr Statement kScanState{"scan_notifications_state", PARLEY_SCAN(" and state = $4 and $7::uuid is null")};
+constexpr Statement kScanEvent{"scan_notifications_event", PARLEY_SCAN(" and event_id = $7")};
+
+absl::StatusOr<NotificationPage> Notifications::List(const NotificationQuery& query, const std::optional<Uuid>& before,
+                                                     int limit) {
+  const bool selective = query.state || query.created;
+  // One more than the page tells whether there is another.
+  const int64_t scanned = selective ? kMaxScanned : limit + 1;
+  const auto created = query.created.value_or(std::pair(absl::InfinitePast(), absl::InfiniteFuture()));
+  const Uuid end = std::min(before.value_or(Uuid::Max()),
+                            query.created ? Uuid::Earliest(created.second + kMaxClockDifference) : Uuid::Max());
   Params params;
-  params.Add(event_id).Add(before.value_or(Uuid::Max())).Add(int64_t{limit});
-  PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kList, params));
-  return WithAttempts(result);
+  params.Add(end).Add(Uuid::Earliest(created.first - kMaxClockDifference)).Add(scanned);
+  query.state ? params.Add(v1::Notification::State_Name(*query.state)) : params.AddNull();
+  params.Add(created.first).Add(created.second);
+  query.event_id ? params.Add(*query.event_id) : params.AddNull();
+  const Statement& scan = query.event_id ? kScanEvent : query.state ? kScanState : kScan;
+  PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(scan, params));
+
+  NotificationPage page;
+  std::vector<Uuid> ids;
+  bool more = result.size() == scanned;
+  for (int i = 0; i < result.size(); ++i) {
+    if (ids.size() == static_cast<size_t>(limit)) {
+      more = true;
+      break;
+    }
+    page.next = result[i].GetUuid(0);
+    if (result[i].GetBool(1)) ids.push_back(*page.next);
+  }
+  if (!more) page.next.reset();
+  PARLEY_ASSIGN_OR_RETURN(page.notifications, FindAll(ids));
+  // What has changed since it was looked at.
+  if (query.state) std::erase_if(page.notifications, [&](const auto& each) { return each.state != *query.state; });
+  return page;
+}
+
+constexpr Statement kRecipientsOf{"recipients_of_cause",
+                                  "select recipient_id from notifications where event_id = $1 and cause = $2"};
+
+absl::StatusOr<std::set<Uuid>> Notifications::RecipientsOf(const Uuid& event_id, Notification::Cause cause) {
+  PARLEY_ASSIGN_OR_RETURN(const Result result,
+                          tx_.Execute(kRecipientsOf, Params().Add(event_id).Add(v1::Notification::Cause_Name(cause))));
+  std::set<Uuid> recipients;
+  for (int i = 0; i < result.size(); ++i) recipients.insert(result[i].GetUuid(0));
+  return recipients;
 }
 
 // Once the max-th newest is a day old, all before it are.
@@ -144,7 +187,7 @@ constexpr Statement kRecipientsLimitedUntil{"recipients_limited_until", R"sql(
   from (
     select (array_agg(create_time order by create_time desc))[$3] as nth
     from notifications
-    where event_id = $1 and recipient_id = any($2) and not requested and create_time > now() - interval '24 hours'
+    where event_id = $1 and recipient_id = any($2) and cause = 'NOTIFY_PARTIES' and create_time > now() - interval '24 hours'
     group by recipient_id
   ) as each)sql"};
 
@@ -165,7 +208,7 @@ constexpr Statement kLockSender{"lock_sender",
 constexpr Statement kSenderLimitedUntil{"sender_limited_until", R"sql(
   select max(create_time) + interval '24 hours'
   from notifications
-  where sender_id = $1 and recipient_id <> all($2) and not requested and create_time > now() - interval '24 hours'
+  where sender_id = $1 and recipient_id <> all($2) and cause = 'NOTIFY_PARTIES' and create_time > now() - interval '24 hours'
   group by recipient_id order by 1 desc offset $3 limit 1)sql"};
 
 absl::StatusOr<std::optional<absl::Time>> Notifications::SenderLimitedUntil(const Uuid& sender_id,
@@ -183,7 +226,7 @@ absl::StatusOr<std::optional<absl::Time>> Notifications::SenderLimitedUntil(cons
 constexpr Statement kMayRequest{"may_request_email_token", R"sql(
   select count(*) < $4 and coalesce(max(create_time) <= now() - $3 * interval '1 microsecond', true)
   from notifications
-  where event_id = $1 and recipient_id = $2 and requested and create_time > now() - interval '24 hours')sql"};
+  where event_id = $1 and recipient_id = $2 and cause = 'REQUEST_EMAIL_TOKEN' and create_time > now() - interval '24 hours')sql"};
 
 absl::StatusOr<bool> Notifications::MayRequest(const Uuid& event_id, const Uuid& party_id, absl::Duration pause,
                                                int max) {
@@ -191,55 +234,6 @@ absl::StatusOr<bool> Notifications::MayRequest(const Uuid& event_id, const Uuid&
   params.Add(event_id).Add(party_id).Add(absl::ToInt64Microseconds(pause)).Add(int64_t{max});
   PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kMayRequest, params));
   return result[0].GetBool(0);
-}
-
-// All parts see the tables as they were before, so that `unrecorded` does not touch what `begun` adds.
-constexpr Statement kClaim{"claim_notification", R"sql(
-  with due as (
-    select n.notification_id, n.attempts,
-           case when e.delete_time is not null then 'CANCELLED'
-                when n.attempts - n.retried_after >= $2 then 'FAILED' else 'PENDING' end as state
-    from notifications n join events e using (event_id)
-    where n.state = 'PENDING' and n.next_attempt_time <= now()
-    order by n.next_attempt_time limit 1
-    for update of n skip locked
-  ), unrecorded as (
-    update delivery_attempts a
-    set outcome = 'UNKNOWN', detail = 'its end was never recorded'
-    from due where a.notification_id = due.notification_id and a.outcome is null
-  ), begun as (
-    insert into delivery_attempts (notification_id, attempt, start_time, detail)
-    select notification_id, attempts + 1, now(), '' from due where state = 'PENDING'
-  )
-  update notifications n
-  set state = due.state,
-      attempts = n.attempts + (due.state = 'PENDING')::int,
-      next_attempt_time = now() + $1 * interval '1 microsecond'
-  from due where n.notification_id = due.notification_id
-  returning )sql" PARLEY_NOTIFICATION};
-
-absl::StatusOr<std::optional<Notification>> Notifications::Claim(absl::Duration lease, int max_attempts) {
-  PARLEY_ASSIGN_OR_RETURN(
-      const Result result,
-      tx_.Execute(kClaim, Params().Add(absl::ToInt64Microseconds(lease)).Add(int64_t{max_attempts})));
-  if (result.empty()) return std::nullopt;
-  return NotificationOf(result[0]);
-}
-
-// What is known of an attempt is written in any case, late or not: it is this attempt's own row.
-constexpr Statement kRecord{"record_attempt", R"sql(
-  with ended as (
-    update delivery_attempts set end_time = now(), outcome = $3, detail = $4
-    where notification_id = $1 and attempt = $2
-  )
-  update notifications set state = $5, next_attempt_time = now() + $6 * interval '1 microsecond'
-  where notification_id = $1 and attempts = $2 and state = 'PENDING')sql"};
-
-absl::Status Notifications::Record(const Uuid& id, int64_t attempt, const Recorded& recorded) {
-  Params params;
-  params.Add(id).Add(attempt).Add(v1::Notification::Attempt::Outcome_Name(recorded.outcome)).Add(recorded.detail);
-  params.Add(v1::Notification::State_Name(recorded.state)).Add(absl::ToInt64Microseconds(recorded.pause));
-  return tx_.Execute(kRecord, params).status();
 }
 
 constexpr Statement kCancel{"cancel_notification", R"sql(
@@ -252,32 +246,9 @@ constexpr Statement kCancel{"cancel_notification", R"sql(
 absl::Status Notifications::Cancel(const Uuid& id) { return tx_.Execute(kCancel, Params().Add(id)).status(); }
 
 constexpr Statement kRetry{"retry_notification", R"sql(
-  update notifications set state = 'PENDING', retried_after = attempts, next_attempt_time = now()
+  update notifications set state = 'PENDING', retried_after = attempts, next_attempt_time = now(), pending_since = now()
   where notification_id = $1)sql"};
 
 absl::Status Notifications::Retry(const Uuid& id) { return tx_.Execute(kRetry, Params().Add(id)).status(); }
-
-// That no attempt is under way is said so that it is right also of a row that is claimed while this statement looks at
-// it: PostgreSQL then takes the row as it has become, but still sees the attempts as they were.
-constexpr Statement kCancelOfDeletedEvents{"cancel_notifications_of_deleted_events", R"sql(
-  with gone as (
-    select n.notification_id
-    from notifications n join events e using (event_id)
-    where n.state = 'PENDING' and e.delete_time is not null
-      and (n.next_attempt_time <= now()
-           or n.attempts = (select count(*) from delivery_attempts a
-                            where a.notification_id = n.notification_id and a.outcome is not null))
-    limit 1000
-    for update of n skip locked
-  ), unrecorded as (
-    update delivery_attempts a set outcome = 'UNKNOWN', detail = 'its end was never recorded'
-    from gone where a.notification_id = gone.notification_id and a.outcome is null
-  )
-  update notifications n set state = 'CANCELLED' from gone where n.notification_id = gone.notification_id)sql"};
-
-absl::StatusOr<int64_t> Notifications::CancelOfDeletedEvents() {
-  PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kCancelOfDeletedEvents));
-  return result.affected();
-}
 
 }  // namespace parley::notification

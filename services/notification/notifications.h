@@ -1,9 +1,9 @@
-// Notifications and the attempts to deliver them: the tables notifications and delivery_attempts. An attempt is begun
-// with a lease, so that whoever dies with it does not hold the notification for ever; the number of the attempt tells
-// whether a lease is still one's own.
+// Notifications and the attempts to deliver them, as callers make and read them: the tables notifications and
+// delivery_attempts. deliveries.h is what the dispatcher does with them.
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -23,6 +23,7 @@ struct Attempt {
 
 struct Notification {
   using State = v1::Notification::State;
+  using Cause = v1::Notification::Cause;
 
   Uuid id;
   Uuid event_id;
@@ -32,9 +33,10 @@ struct Notification {
   absl::Time create_time;
   int64_t attempts_begun = 0;
   int64_t retried_after = 0;  // attempts that do not count any more, since staff asked for others
-  bool requested = false;     // by RequestEmailToken
-  absl::Time next_attempt_time;
-  std::vector<Attempt> attempts;  // read by Find, FindAll, Lock and List alone
+  Cause cause = v1::Notification::NOTIFY_PARTIES;
+  absl::Time next_attempt_time;   // while an attempt is under way: the end of its lease
+  absl::Time pending_since;       // it was made, or retried
+  std::vector<Attempt> attempts;  // not read by all
 
   // `events/.../notifications/...`
   std::string name() const;
@@ -42,12 +44,16 @@ struct Notification {
   int64_t attempts_counted() const { return attempts_begun - retried_after; }
 };
 
-// How an attempt ended, and what becomes of the notification thereby.
-struct Recorded {
-  Attempt::Outcome outcome;
-  std::string detail;
-  Notification::State state;
-  absl::Duration pause;  // until the next attempt, where the state is PENDING
+// Which notifications a list shows.
+struct NotificationQuery {
+  std::optional<Uuid> event_id;  // of this event; else of all, deleted ones among them
+  std::optional<Notification::State> state;
+  std::optional<std::pair<absl::Time, absl::Time>> created;  // [first, second)
+};
+
+struct NotificationPage {
+  std::vector<Notification> notifications;
+  std::optional<Uuid> next;  // what was looked at last, where there is more to look at
 };
 
 // Within one transaction, which must outlive it.
@@ -63,10 +69,14 @@ class Notifications {
   absl::StatusOr<std::optional<Notification>> Lock(const Uuid& event_id, const Uuid& id);
   // With their attempts, in the order of the ids.
   absl::StatusOr<std::vector<Notification>> FindAll(absl::Span<const Uuid> ids);
-  // Newest first, older than `before` where there is one; with their attempts.
-  absl::StatusOr<std::vector<Notification>> List(const Uuid& event_id, const std::optional<Uuid>& before, int limit);
+  // At most `limit`, newest first, older than `before` where there is one; with their attempts. However few the query
+  // lets through, no more than a thousand are looked at: a page may end early, even empty, with a `next`.
+  absl::StatusOr<NotificationPage> List(const NotificationQuery& query, const std::optional<Uuid>& before, int limit);
 
-  // N8, which does not count requested ones. When the event's notifications of the last 24 hours to each of these
+  // Who was sent, or is to be sent, one of the event for this cause.
+  absl::StatusOr<std::set<Uuid>> RecipientsOf(const Uuid& event_id, Notification::Cause cause);
+
+  // N8, which counts those of NotifyParties alone. When the event's notifications of the last 24 hours to each of these
   // recipients will be fewer than `max` each; nothing where they are. Whoever calls has locked the event's row.
   absl::StatusOr<std::optional<absl::Time>> RecipientsLimitedUntil(const Uuid& event_id,
                                                                    absl::Span<const Uuid> recipients, int max);
@@ -78,20 +88,10 @@ class Notifications {
   // this party of this event. Whoever calls has locked the event's row.
   absl::StatusOr<bool> MayRequest(const Uuid& event_id, const Uuid& party_id, absl::Duration pause, int max);
 
-  // Takes the one that is due longest and that nobody else takes at this moment, and begins its next attempt: nobody
-  // else takes it until the lease is up. Where its event is deleted it becomes CANCELLED instead, and FAILED after
-  // max_attempts; see its state. An earlier attempt whose end was not recorded becomes UNKNOWN.
-  absl::StatusOr<std::optional<Notification>> Claim(absl::Duration lease, int max_attempts);
-  // Records the end of attempt `attempt`. The notification changes only where that is still its last one, and it is
-  // PENDING. Doing it again changes nothing.
-  absl::Status Record(const Uuid& id, int64_t attempt, const Recorded& recorded);
   // Makes it CANCELLED. Its row must be locked.
   absl::Status Cancel(const Uuid& id);
   // Makes it PENDING, due now, with all its attempts before it. Its row must be locked.
   absl::Status Retry(const Uuid& id);
-  // Makes those of deleted events CANCELLED that are PENDING, due or not, but for those of which an attempt is under
-  // way. Waits for nobody. Answers with their number.
-  absl::StatusOr<int64_t> CancelOfDeletedEvents();
 
  private:
   data::Transaction& tx_;

@@ -161,17 +161,6 @@ absl::StatusOr<std::vector<Notification>> Make(data::Transaction& tx, const Uuid
   return notifications;
 }
 
-// L1: one entry for each, on the locked event.
-absl::Status AppendEntries(data::Transaction& tx, data::Event event, const data::Effector& effector,
-                           const std::vector<Notification>& notifications) {
-  std::vector<data::LogEntry> entries;
-  for (const Notification& notification : notifications) {
-    ++event.last_sequence;
-    entries.push_back(EntryOf(effector, event, notification));
-  }
-  return data::LogEntries(tx).Append(entries);
-}
-
 }  // namespace
 
 absl::Status NotifyParties(const Context& context, const rpc::Call& call, const v1::NotifyPartiesRequest& request,
@@ -190,7 +179,7 @@ absl::Status NotifyParties(const Context& context, const rpc::Call& call, const 
     PARLEY_ASSIGN_OR_RETURN(const auto answered, rpc::FindAnswered(tx, context.signer, command.request_id));
     if (answered) {
       PARLEY_ASSIGN_OR_RETURN(const auto notifications, Notifications(tx).FindAll(answered->ids));
-      PARLEY_ASSIGN_OR_RETURN(auto shown, Show(tx, event, notifications));
+      PARLEY_ASSIGN_OR_RETURN(auto shown, Show(tx, {event}, notifications));
       return Told{std::move(shown), true};
     }
     PARLEY_RETURN_IF_ERROR(CheckNotDeleted(event));
@@ -203,7 +192,7 @@ absl::Status NotifyParties(const Context& context, const rpc::Call& call, const 
     data::RequestResult result;
     for (const Notification& notification : notifications) result.ids.push_back(notification.id);
     PARLEY_RETURN_IF_ERROR(rpc::Remember(tx, context.signer, command.request_id, std::move(result)));
-    PARLEY_ASSIGN_OR_RETURN(auto shown, Show(tx, event, notifications));
+    PARLEY_ASSIGN_OR_RETURN(auto shown, Show(tx, {event}, notifications));
     return Told{std::move(shown), false};
   };
   PARLEY_ASSIGN_OR_RETURN(const Told told, data::Transact(context.pool, call.deadline, notify));

@@ -29,19 +29,18 @@ absl::StatusOr<bool> MaySend(data::Transaction& tx, const data::Event& event, co
   return Notifications(tx).MayRequest(event.id, party_id, kPause, kMaxDaily);
 }
 
-absl::StatusOr<Uuid> Send(data::Transaction& tx, data::Event event, const Uuid& party_id) {
+absl::StatusOr<Uuid> Send(data::Transaction& tx, const data::Event& event, const Uuid& party_id) {
   Notification notification;
   notification.id = Uuid::TimeOrdered();
   notification.event_id = event.id;
   notification.recipient_id = party_id;
   notification.sender_id = party_id;
   notification.create_time = tx.now();
-  notification.requested = true;
+  notification.cause = v1::Notification::REQUEST_EMAIL_TOKEN;
   PARLEY_RETURN_IF_ERROR(Notifications(tx).Insert({notification}));
-  ++event.last_sequence;
   data::Effector effector;
   effector.user_id = party_id;
-  PARLEY_RETURN_IF_ERROR(data::LogEntries(tx).Append({EntryOf(effector, event, notification)}));
+  PARLEY_RETURN_IF_ERROR(AppendEntries(tx, event, effector, {notification}));
   return notification.id;
 }
 

@@ -13,11 +13,11 @@ namespace {
 
 using internal::token::v1::CheckCredentialRequest;
 using internal::token::v1::CheckCredentialResponse;
-using internal::token::v1::CreateEmailTokenRequest;
-using internal::token::v1::CreateEmailTokenResponse;
+using internal::token::v1::CreateEmailTokensRequest;
+using internal::token::v1::CreateEmailTokensResponse;
 using internal::token::v1::FindEmailTokenRequest;
 using internal::token::v1::FindEmailTokenResponse;
-using internal::token::v1::RevokeEmailTokenRequest;
+using internal::token::v1::RevokeEmailTokensRequest;
 
 // E-mail tokens are made and unmade by the service that mails their keys.
 constexpr std::string_view kMailingService = "notification";
@@ -39,11 +39,17 @@ absl::Status RequireMailingService(const rpc::Call& call) {
   return Forbidden("only the notification service may call this method");
 }
 
+constexpr int kMaxTokensPerCall = 1000;
+
 // The id in a field; nil where it is none, which is then a bad field.
 Uuid ParseId(std::string_view bytes, std::string_view field, FieldViolations& fields) {
   const auto id = Uuid::FromBytes(bytes);
   if (!id) fields.Add(field, "must be a UUID of 16 bytes");
   return id.value_or(Uuid{});
+}
+
+void CheckCount(int count, std::string_view field, FieldViolations& fields) {
+  if (count == 0 || count > kMaxTokensPerCall) fields.Add(field, absl::StrCat("must be 1 to ", kMaxTokensPerCall));
 }
 
 // Of a key that holds. CREDENTIAL_INVALID, TOKEN_EXPIRED.
@@ -80,6 +86,35 @@ absl::StatusOr<data::User> FindActedFor(data::Transaction& tx, const Credential&
   if (users.empty()) return NotFound(kUserType, kNamed);
   PARLEY_RETURN_IF_ERROR(CheckNotDeactivated(users.front(), kNamed));
   return users.front();
+}
+
+using Refusal = CreateEmailTokensResponse::Result::Refusal;
+
+// Why no e-mail token is made for a holder, for each of them.
+absl::StatusOr<std::vector<Refusal>> RefusalsOf(data::Transaction& tx, const std::vector<EmailTokenHolder>& holders) {
+  std::vector<Uuid> event_ids, user_ids;
+  for (const EmailTokenHolder& holder : holders) {
+    event_ids.push_back(holder.event_id);
+    user_ids.push_back(holder.user_id);
+  }
+  absl::flat_hash_map<Uuid, data::Event> events;
+  PARLEY_ASSIGN_OR_RETURN(auto found_events, data::Events(tx).Find(event_ids));
+  for (data::Event& event : found_events) events[event.id] = std::move(event);
+  absl::flat_hash_map<Uuid, v1::User::State> states;
+  PARLEY_ASSIGN_OR_RETURN(const auto users, data::Users(tx).FindByIds(user_ids));
+  for (const data::User& user : users) states[user.id] = user.state;
+
+  std::vector<Refusal> refusals;
+  for (const EmailTokenHolder& holder : holders) {
+    const auto event = events.find(holder.event_id);
+    const bool gone = event == events.end() || event->second.delete_time ||
+                      event->second.FindParty(holder.user_id) == nullptr || !states.contains(holder.user_id);
+    const bool deactivated = !gone && states[holder.user_id] == v1::User::DEACTIVATED;
+    refusals.push_back(gone          ? CreateEmailTokensResponse::Result::EVENT_GONE
+                       : deactivated ? CreateEmailTokensResponse::Result::USER_DEACTIVATED
+                                     : CreateEmailTokensResponse::Result::REFUSAL_UNSPECIFIED);
+  }
+  return refusals;
 }
 
 CheckCredentialResponse ResponseOf(const Credential& credential) {
@@ -122,31 +157,41 @@ absl::Status CredentialHandlers::CheckCredential(const rpc::Call& call, const Ch
   return absl::OkStatus();
 }
 
-absl::Status CredentialHandlers::CreateEmailToken(const rpc::Call& call, const CreateEmailTokenRequest& request,
-                                                  CreateEmailTokenResponse& response) const {
+absl::Status CredentialHandlers::CreateEmailTokens(const rpc::Call& call, const CreateEmailTokensRequest& request,
+                                                   CreateEmailTokensResponse& response) const {
   PARLEY_RETURN_IF_ERROR(RequireService(call));
   FieldViolations fields;
-  const Uuid event_id = ParseId(request.event_id(), "event_id", fields);
-  const Uuid user_id = ParseId(request.user_id(), "user_id", fields);
+  std::vector<EmailTokenHolder> holders;
+  CheckCount(request.holders_size(), "holders", fields);
+  for (int i = 0; i < request.holders_size(); ++i) {
+    const std::string path = absl::StrCat("holders[", i, "]");
+    holders.push_back({ParseId(request.holders(i).event_id(), path + ".event_id", fields),
+                       ParseId(request.holders(i).user_id(), path + ".user_id", fields)});
+  }
   PARLEY_RETURN_IF_ERROR(fields.ToStatus());
   PARLEY_RETURN_IF_ERROR(RequireMailingService(call));
   PARLEY_ASSIGN_OR_RETURN(
-      const NewEmailToken made,
-      data::Transact(pool_, call.deadline, [&](data::Transaction& tx) -> absl::StatusOr<NewEmailToken> {
-        PARLEY_ASSIGN_OR_RETURN(const auto events, data::Events(tx).Find({event_id}));
-        if (events.empty() || events.front().delete_time) {
-          return NotFound(kEventType, "events/" + event_id.ToString());
+      response,
+      data::Transact(pool_, call.deadline, [&](data::Transaction& tx) -> absl::StatusOr<CreateEmailTokensResponse> {
+        PARLEY_ASSIGN_OR_RETURN(const auto refusals, RefusalsOf(tx, holders));
+        std::vector<EmailTokenHolder> accepted;
+        for (size_t i = 0; i < holders.size(); ++i) {
+          if (refusals[i] == CreateEmailTokensResponse::Result::REFUSAL_UNSPECIFIED) accepted.push_back(holders[i]);
         }
-        PARLEY_ASSIGN_OR_RETURN(const auto users, data::Users(tx).FindByIds({user_id}));
-        if (users.empty() || events.front().FindParty(user_id) == nullptr) {
-          return NotFound(kUserType, "users/" + user_id.ToString());
+        PARLEY_ASSIGN_OR_RETURN(const auto made, EmailTokens(tx).Create(accepted, tx.now() + email_token_lifetime_));
+        CreateEmailTokensResponse answer;
+        auto next = made.begin();
+        for (const Refusal refusal : refusals) {
+          auto& result = *answer.add_results();
+          result.set_refusal(refusal);
+          if (refusal != CreateEmailTokensResponse::Result::REFUSAL_UNSPECIFIED) continue;
+          result.set_email_token_id(next->email_token.id.ToBytes());
+          result.set_key(next->key);
+          ToProto(next->email_token.expire_time, result.mutable_expire_time());
+          ++next;
         }
-        PARLEY_RETURN_IF_ERROR(CheckNotDeactivated(users.front(), users.front().name()));
-        return EmailTokens(tx).Create(event_id, user_id, tx.now() + email_token_lifetime_);
+        return answer;
       }));
-  response.set_email_token_id(made.email_token.id.ToBytes());
-  response.set_key(made.key);
-  ToProto(made.email_token.expire_time, response.mutable_expire_time());
   return absl::OkStatus();
 }
 
@@ -166,14 +211,18 @@ absl::Status CredentialHandlers::FindEmailToken(const rpc::Call& call, const Fin
   return absl::OkStatus();
 }
 
-absl::Status CredentialHandlers::RevokeEmailToken(const rpc::Call& call, const RevokeEmailTokenRequest& request,
-                                                  google::protobuf::Empty&) const {
+absl::Status CredentialHandlers::RevokeEmailTokens(const rpc::Call& call, const RevokeEmailTokensRequest& request,
+                                                   google::protobuf::Empty&) const {
   PARLEY_RETURN_IF_ERROR(RequireService(call));
   FieldViolations fields;
-  const Uuid id = ParseId(request.email_token_id(), "email_token_id", fields);
+  std::vector<Uuid> ids;
+  CheckCount(request.email_token_ids_size(), "email_token_ids", fields);
+  for (int i = 0; i < request.email_token_ids_size(); ++i) {
+    ids.push_back(ParseId(request.email_token_ids(i), absl::StrCat("email_token_ids[", i, "]"), fields));
+  }
   PARLEY_RETURN_IF_ERROR(fields.ToStatus());
   PARLEY_RETURN_IF_ERROR(RequireMailingService(call));
-  return data::Transact(pool_, call.deadline, [&](data::Transaction& tx) { return EmailTokens(tx).Revoke(id); });
+  return data::Transact(pool_, call.deadline, [&](data::Transaction& tx) { return EmailTokens(tx).Revoke(ids); });
 }
 
 }  // namespace parley::token

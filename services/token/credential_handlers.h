@@ -18,12 +18,12 @@ class CredentialHandlers {
 
   absl::Status CheckCredential(const rpc::Call& call, const internal::token::v1::CheckCredentialRequest& request,
                                internal::token::v1::CheckCredentialResponse& response) const;
-  absl::Status CreateEmailToken(const rpc::Call& call, const internal::token::v1::CreateEmailTokenRequest& request,
-                                internal::token::v1::CreateEmailTokenResponse& response) const;
+  absl::Status CreateEmailTokens(const rpc::Call& call, const internal::token::v1::CreateEmailTokensRequest& request,
+                                 internal::token::v1::CreateEmailTokensResponse& response) const;
   absl::Status FindEmailToken(const rpc::Call& call, const internal::token::v1::FindEmailTokenRequest& request,
                               internal::token::v1::FindEmailTokenResponse& response) const;
-  absl::Status RevokeEmailToken(const rpc::Call& call, const internal::token::v1::RevokeEmailTokenRequest& request,
-                                google::protobuf::Empty& response) const;
+  absl::Status RevokeEmailTokens(const rpc::Call& call, const internal::token::v1::RevokeEmailTokensRequest& request,
+                                 google::protobuf::Empty& response) const;
 
  private:
   data::Pool& pool_;

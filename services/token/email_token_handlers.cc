@@ -116,7 +116,7 @@ absl::Status TokenHandlers::RevokeEmailToken(const rpc::Call& call, const v1::Re
     if (answered && answered->ids.front() != email_token.id) return RequestIdReused(request.request_id());
     if (!answered) {
       PARLEY_RETURN_IF_ERROR(CheckNotGone(email_token, request.name()));
-      PARLEY_RETURN_IF_ERROR(EmailTokens(tx).Revoke(email_token.id));
+      PARLEY_RETURN_IF_ERROR(EmailTokens(tx).Revoke({email_token.id}));
       PARLEY_RETURN_IF_ERROR(rpc::Remember(tx, signer_, request_id, {{email_token.id}, 0}));
     }
     return FindEmailToken(tx, call, sought, request.name());

@@ -26,16 +26,26 @@ EmailToken EmailTokenOf(const Row& row) {
 
 }  // namespace
 
-constexpr Statement kCreate{"create_email_token", R"sql(
+constexpr Statement kCreate{"create_email_tokens", R"sql(
   insert into email_tokens (email_token_id, event_id, user_id, key_hash, create_time, expire_time)
-  values ($1, $2, $3, $4, $5, $6))sql"};
+  select email_token_id, event_id, user_id, key_hash, now(), $5
+  from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bytea[]) as n (email_token_id, event_id, user_id, key_hash))sql"};
 
-absl::StatusOr<NewEmailToken> EmailTokens::Create(const Uuid& event_id, const Uuid& user_id, absl::Time expire_time) {
-  NewEmailToken made{{Uuid::TimeOrdered(), event_id, user_id, tx_.now(), expire_time, std::nullopt, false},
-                     data::MakeKey(data::kGuestKeyPrefix)};
+absl::StatusOr<std::vector<NewEmailToken>> EmailTokens::Create(absl::Span<const EmailTokenHolder> holders,
+                                                               absl::Time expire_time) {
+  std::vector<NewEmailToken> made;
+  std::vector<Uuid> ids, events, users;
+  std::vector<std::string> hashes;
+  for (const EmailTokenHolder& holder : holders) {
+    made.push_back({{Uuid::TimeOrdered(), holder.event_id, holder.user_id, tx_.now(), expire_time, std::nullopt, false},
+                    data::MakeKey(data::kGuestKeyPrefix)});
+    ids.push_back(made.back().email_token.id);
+    events.push_back(holder.event_id);
+    users.push_back(holder.user_id);
+    hashes.push_back(data::HashKey(made.back().key));
+  }
   Params params;
-  params.Add(made.email_token.id).Add(event_id).Add(user_id).AddBytes(data::HashKey(made.key));
-  params.Add(tx_.now()).Add(expire_time);
+  params.AddUuids(ids).AddUuids(events).AddUuids(users).AddByteStrings(hashes).Add(expire_time);
   PARLEY_RETURN_IF_ERROR(tx_.Execute(kCreate, params).status());
   return made;
 }
@@ -76,10 +86,16 @@ absl::StatusOr<std::vector<EmailToken>> EmailTokens::List(const Uuid& event_id, 
   return email_tokens;
 }
 
-constexpr Statement kRevoke{"revoke_email_token", R"sql(
-  update email_tokens set revoke_time = now() where email_token_id = $1 and revoke_time is null)sql"};
+// Locked in the order of the ids, so that two that revoke the same never wait for each other in a circle.
+constexpr Statement kRevoke{"revoke_email_tokens", R"sql(
+  update email_tokens set revoke_time = now()
+  where email_token_id in (
+    select email_token_id from email_tokens
+    where email_token_id = any($1) and revoke_time is null order by email_token_id for update))sql"};
 
-absl::Status EmailTokens::Revoke(const Uuid& id) { return tx_.Execute(kRevoke, Params().Add(id)).status(); }
+absl::Status EmailTokens::Revoke(absl::Span<const Uuid> ids) {
+  return tx_.Execute(kRevoke, Params().AddUuids(ids)).status();
+}
 
 constexpr Statement kPurge{"purge_email_tokens", R"sql(
   delete from email_tokens where email_token_id = any(array(

@@ -32,12 +32,19 @@ struct NewEmailToken {
 // At the moment of expiry a token is expired (T3).
 inline bool IsExpired(absl::Time expire_time, absl::Time now) { return now >= expire_time; }
 
+// For whom one is made.
+struct EmailTokenHolder {
+  Uuid event_id;
+  Uuid user_id;
+};
+
 // Within one transaction, which must outlive it.
 class EmailTokens {
  public:
   explicit EmailTokens(data::Transaction& tx) : tx_(tx) {}
 
-  absl::StatusOr<NewEmailToken> Create(const Uuid& event_id, const Uuid& user_id, absl::Time expire_time);
+  // One for each holder, in their order.
+  absl::StatusOr<std::vector<NewEmailToken>> Create(absl::Span<const EmailTokenHolder> holders, absl::Time expire_time);
   // Revoked, expired and gone ones too.
   absl::StatusOr<std::optional<EmailToken>> Find(const Uuid& id);
   absl::StatusOr<std::optional<EmailToken>> FindByHash(std::string_view key_hash);
@@ -45,7 +52,7 @@ class EmailTokens {
   absl::StatusOr<std::vector<EmailToken>> List(const Uuid& event_id, const std::optional<Uuid>& user_id,
                                                const std::optional<Uuid>& before, int limit);
   // Keeps the time of the first revocation. Absent is OK.
-  absl::Status Revoke(const Uuid& id);
+  absl::Status Revoke(absl::Span<const Uuid> ids);
   // Deletes some of those that expired 90 days ago or earlier (T3). Answers with their number.
   absl::StatusOr<int64_t> Purge();
 

@@ -32,11 +32,11 @@ TokenServer::TokenServer(rpc::CallQueue& queue, const TokenHandlers& handlers)
 CredentialServer::CredentialServer(rpc::CallQueue& queue, const CredentialHandlers& handlers)
     : check_credential_(queue, "/parley.internal.token.v1.CredentialService/CheckCredential",
                         std::bind_front(&CredentialHandlers::CheckCredential, &handlers)),
-      create_email_token_(queue, "/parley.internal.token.v1.CredentialService/CreateEmailToken",
-                          std::bind_front(&CredentialHandlers::CreateEmailToken, &handlers)),
+      create_email_tokens_(queue, "/parley.internal.token.v1.CredentialService/CreateEmailTokens",
+                           std::bind_front(&CredentialHandlers::CreateEmailTokens, &handlers)),
       find_email_token_(queue, "/parley.internal.token.v1.CredentialService/FindEmailToken",
                         std::bind_front(&CredentialHandlers::FindEmailToken, &handlers)),
-      revoke_email_token_(queue, "/parley.internal.token.v1.CredentialService/RevokeEmailToken",
-                          std::bind_front(&CredentialHandlers::RevokeEmailToken, &handlers)) {}
+      revoke_email_tokens_(queue, "/parley.internal.token.v1.CredentialService/RevokeEmailTokens",
+                           std::bind_front(&CredentialHandlers::RevokeEmailTokens, &handlers)) {}
 
 }  // namespace parley::token

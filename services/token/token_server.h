@@ -89,30 +89,30 @@ class CredentialServer final : public internal::token::v1::CredentialService::Ca
                                             internal::token::v1::CheckCredentialResponse* response) override {
     return check_credential_.Start(context, request, response);
   }
-  grpc::ServerUnaryReactor* CreateEmailToken(grpc::CallbackServerContext* context,
-                                             const internal::token::v1::CreateEmailTokenRequest* request,
-                                             internal::token::v1::CreateEmailTokenResponse* response) override {
-    return create_email_token_.Start(context, request, response);
+  grpc::ServerUnaryReactor* CreateEmailTokens(grpc::CallbackServerContext* context,
+                                              const internal::token::v1::CreateEmailTokensRequest* request,
+                                              internal::token::v1::CreateEmailTokensResponse* response) override {
+    return create_email_tokens_.Start(context, request, response);
   }
   grpc::ServerUnaryReactor* FindEmailToken(grpc::CallbackServerContext* context,
                                            const internal::token::v1::FindEmailTokenRequest* request,
                                            internal::token::v1::FindEmailTokenResponse* response) override {
     return find_email_token_.Start(context, request, response);
   }
-  grpc::ServerUnaryReactor* RevokeEmailToken(grpc::CallbackServerContext* context,
-                                             const internal::token::v1::RevokeEmailTokenRequest* request,
-                                             google::protobuf::Empty* response) override {
-    return revoke_email_token_.Start(context, request, response);
+  grpc::ServerUnaryReactor* RevokeEmailTokens(grpc::CallbackServerContext* context,
+                                              const internal::token::v1::RevokeEmailTokensRequest* request,
+                                              google::protobuf::Empty* response) override {
+    return revoke_email_tokens_.Start(context, request, response);
   }
 
  private:
   rpc::Method<internal::token::v1::CheckCredentialRequest, internal::token::v1::CheckCredentialResponse>
       check_credential_;
-  rpc::Method<internal::token::v1::CreateEmailTokenRequest, internal::token::v1::CreateEmailTokenResponse>
-      create_email_token_;
+  rpc::Method<internal::token::v1::CreateEmailTokensRequest, internal::token::v1::CreateEmailTokensResponse>
+      create_email_tokens_;
   rpc::Method<internal::token::v1::FindEmailTokenRequest, internal::token::v1::FindEmailTokenResponse>
       find_email_token_;
-  rpc::Method<internal::token::v1::RevokeEmailTokenRequest, google::protobuf::Empty> revoke_email_token_;
+  rpc::Method<internal::token::v1::RevokeEmailTokensRequest, google::protobuf::Empty> revoke_email_tokens_;
 };
 
 }  // namespace parley::token

@@ -120,7 +120,7 @@ std::string E2eTest::MailedKey(const std::string& address, size_t number) {
   if (!Eventually([&] { return system->Mails(address).size() > number; })) return "";
   const std::string mail = system->Mails(address)[number];
   std::smatch found;
-  return std::regex_search(mail, found, std::regex("\r\n(parley_guest_[0-9a-f]{40})\r\n")) ? found[1].str() : "";
+  return std::regex_search(mail, found, std::regex("#(parley_guest_[0-9a-f]{40})\r\n")) ? found[1].str() : "";
 }
 
 std::string E2eTest::GuestKey(Client& member, const Event& event, const std::string& guest) {

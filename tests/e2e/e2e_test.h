@@ -102,7 +102,7 @@ class E2eTest : public ::testing::Test {
   // `users/{user}` of an address that is known; fails the test where it is not.
   static std::string UserOf(const std::string& address);
 
-  // The key in the mail of this number (from 0) to the address; waits for it.
+  // The key in the link of the mail of this number (from 0) to the address; waits for it.
   static std::string MailedKey(const std::string& address, size_t number);
   // The key of a guest, whom this member of the event notifies: by a mail that is the guest's first one.
   static std::string GuestKey(Client& member, const Event& event, const std::string& guest);

@@ -92,11 +92,12 @@ DatabaseProxy::~DatabaseProxy() {
   close(listener_);
 }
 
-void DatabaseProxy::CutAtCommit(Cut cut, std::string statement) {
+void DatabaseProxy::CutAtCommit(Cut cut, std::string statement, std::function<void()> on_cut) {
   absl::MutexLock lock(&mutex_);
   is_armed_ = true;
   cut_ = cut;
   statement_ = std::move(statement);
+  on_cut_ = std::move(on_cut);
 }
 
 bool DatabaseProxy::HasCut() {
@@ -160,7 +161,10 @@ bool DatabaseProxy::Forward(Connection& connection, const std::string& message) 
     absl::MutexLock lock(&mutex_);
     if (is_armed_ && absl::StrContains(connection.transaction, statement_)) {
       is_armed_ = false;
-      if (cut_ == Cut::kBeforeCommit) return false;
+      if (cut_ == Cut::kBeforeCommit) {
+        on_cut_();
+        return false;
+      }
       connection.ends_with_answer = true;
     }
   }
@@ -171,7 +175,12 @@ bool DatabaseProxy::Forward(Connection& connection, const std::string& message) 
 
 bool DatabaseProxy::FromServer(Connection& connection) {
   const std::string bytes = Received(connection.server);
-  return !bytes.empty() && !connection.ends_with_answer && SendAll(connection.client, bytes);
+  if (connection.ends_with_answer) {
+    absl::MutexLock lock(&mutex_);
+    on_cut_();
+    return false;
+  }
+  return !bytes.empty() && SendAll(connection.client, bytes);
 }
 
 }  // namespace parley::test

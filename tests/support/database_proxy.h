@@ -6,6 +6,7 @@
 //   proxy.CutAtCommit(DatabaseProxy::Cut::kAfterCommit, "insert_events");
 #pragma once
 
+#include <functional>
 #include <list>
 #include <string>
 #include <thread>
@@ -30,8 +31,10 @@ class DatabaseProxy {
     kBeforeCommit,  // the database never hears of the commit, and rolls back
     kAfterCommit,   // it commits, and the client never hears of it
   };
-  // Once, at the next commit of a transaction that has run this prepared statement. Thread-safe.
-  void CutAtCommit(Cut cut, std::string statement);
+  // Once, at the next commit of a transaction that has run this prepared statement; `on_cut` runs at that moment, on a
+  // thread of the proxy. Thread-safe.
+  void CutAtCommit(
+      Cut cut, std::string statement, std::function<void()> on_cut = [] {});
   // Whether that was done. Thread-safe.
   bool HasCut();
 
@@ -50,7 +53,7 @@ class DatabaseProxy {
   void Accept();
   // Whether the connection goes on.
   bool FromClient(Connection& connection);
-  static bool FromServer(Connection& connection);
+  bool FromServer(Connection& connection);
   bool Forward(Connection& connection, const std::string& message);
 
   const TemporaryFolder folder_;
@@ -64,6 +67,7 @@ class DatabaseProxy {
   bool is_armed_ ABSL_GUARDED_BY(mutex_) = false;
   Cut cut_ ABSL_GUARDED_BY(mutex_) = Cut::kBeforeCommit;
   std::string statement_ ABSL_GUARDED_BY(mutex_);
+  std::function<void()> on_cut_ ABSL_GUARDED_BY(mutex_);
   std::thread thread_;
 };
 

@@ -19,6 +19,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "absl/synchronization/notification.h"
 #include "common/rpc/channel.h"
@@ -30,12 +31,16 @@ namespace {
 
 constexpr absl::Duration kPatience = absl::Seconds(20);
 constexpr absl::Duration kPause = absl::Milliseconds(10);
+constexpr char kSuppressionSecret[] = "a secret by which suppressed addresses are known";
 const std::vector<std::string> kServices = {"token", "event", "notification", "gateway"};
 
 [[noreturn]] void Die(const std::string& message) {
   std::cerr << message << std::endl;
   std::exit(1);
 }
+
+// A mail as it was sent, but for the line breaks of quoted-printable (RFC 2045, 6.7).
+std::string MailIn(const std::filesystem::path& file) { return absl::StrReplaceAll(Content(file), {{"=\r\n", ""}}); }
 
 // One that is free now. The next that asks gets another one.
 int FreePort() {
@@ -237,6 +242,7 @@ std::string System::address(const std::string& process) const {
 
 Environment System::environment(const std::string& process) const {
   Environment environment{{"PARLEY_PRINCIPAL_SECRETS", secrets_}};
+  if (process == "notification") environment["PARLEY_SUPPRESSION_SECRET"] = kSuppressionSecret;
   // The gateway has no database.
   if (process != "gateway") environment["PARLEY_DATABASE_URL"] = settings_.database_url;
   return environment;
@@ -252,6 +258,8 @@ std::vector<std::string> System::Command(const std::string& process) {
     flags["token-address"] = address("token");
     flags["mail-directory"] = mail_folder();
     flags["mail-from"] = "parley@example.com";
+    flags["public-address"] = "https://parley.example";
+    flags["smtp-starttls"] = "false";
     flags["smtp-url"] = absl::StrCat("smtp://127.0.0.1:", std::atoi(Content(folder_.path() + "/mailbox.port").c_str()));
   } else if (process == "gateway") {
     flags["token-address"] = address("token");
@@ -371,17 +379,17 @@ std::vector<std::string> System::Mails(const std::string& address) const {
   }
   std::vector<std::string> mails;
   for (const auto& file : files) {
-    const std::string mail = Content(file);
+    const std::string mail = MailIn(file);
     if (mail.find(absl::StrCat("X-RcptTo: ", address, "\r\n")) != std::string::npos) mails.push_back(mail);
   }
   return mails;
 }
 
 std::set<std::string> System::MailedKeys() const {
-  static const std::regex key("parley_guest_[0-9a-f]{40}");
+  static const std::regex key("parley_(guest|unsubscribe)_[0-9a-f]+");
   std::set<std::string> keys;
   for (const auto& entry : std::filesystem::directory_iterator(mail_folder())) {
-    const std::string mail = Content(entry.path());
+    const std::string mail = MailIn(entry.path());
     for (std::sregex_iterator found(mail.begin(), mail.end(), key), end; found != end; ++found) {
       keys.insert(found->str());
     }
@@ -418,6 +426,7 @@ std::vector<std::string> System::End(std::set<std::string> addresses) {
   std::set<std::string> secrets = MailedKeys();
   secrets.insert(keys_.begin(), keys_.end());
   secrets.insert(secrets_);
+  secrets.insert(kSuppressionSecret);
   addresses.insert(addresses_.begin(), addresses_.end());
   for (const std::string& address : addresses) secrets.insert(absl::AsciiStrToLower(address));
   for (const std::string& name : kServices) {

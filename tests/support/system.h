@@ -174,7 +174,7 @@ class System {
 
   // Where the mail server keeps mails, and where they go with transport=file.
   std::string mail_folder() const { return folder_.path() + "/mail"; }
-  // Mails that have arrived for the address at the mail server, oldest first.
+  // Mails that have arrived for the address at the mail server, oldest first, their lines as before encoding.
   std::vector<std::string> Mails(const std::string& address) const;
 
   // The lines of a process's log that are there now.

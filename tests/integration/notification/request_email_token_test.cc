@@ -44,7 +44,7 @@ class RequestEmailTokenTest : public World {
   }
   // How many keys are mailed in answer to this.
   int Mailed(const v1::RequestEmailTokenRequest& request) {
-    const std::string count = "select count(*)::text from parley.notifications where requested";
+    const std::string count = "select count(*)::text from parley.notifications where cause = 'REQUEST_EMAIL_TOKEN'";
     const int before = std::stoi(database_.Sql(count));
     EXPECT_THAT(Ask(AsNobody(), request), Succeeds());
     WorkOff();
@@ -132,7 +132,7 @@ TEST_F(RequestEmailTokenTest, T7_ThePartyIsSentOneInItsOwnName) {
   EXPECT_EQ(sent.recipient_id, bob_.id);
   EXPECT_EQ(sent.sender_id, bob_.id);
   EXPECT_EQ(sent.state, v1::Notification::PENDING);
-  EXPECT_TRUE(sent.requested);
+  EXPECT_EQ(sent.cause, v1::Notification::REQUEST_EMAIL_TOKEN);
   // With its entry, whose effector is the party.
   const auto log = Log(event_);
   ASSERT_THAT(log, SizeIs(1));

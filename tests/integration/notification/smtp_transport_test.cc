@@ -1,4 +1,4 @@
-#include "services/notification/smtp_transport.h"
+#include "services/notification/transport/smtp_transport.h"
 
 #include <gmock/gmock.h>
 #include <sys/stat.h>
@@ -6,7 +6,7 @@
 #include <filesystem>
 
 #include "absl/time/clock.h"
-#include "services/notification/file_transport.h"
+#include "services/notification/transport/file_transport.h"
 #include "tests/integration/notification/mail_servers.h"
 
 namespace parley::notification {
@@ -28,13 +28,13 @@ SendResult Send(SmtpTransport& transport, const std::string& to, const std::stop
 }
 
 SendResult SendTo(const std::string& url, absl::Duration timeout = absl::Seconds(10)) {
-  SmtpTransport transport({.url = url, .timeout = timeout});
+  SmtpTransport transport({.url = url, .starttls = false, .timeout = timeout});
   return Send(transport, "bob@example.com");
 }
 
 TEST(SmtpTransport, HandsTheMailOver) {
   Mailbox mailbox;
-  SmtpTransport transport({.url = mailbox.url()});
+  SmtpTransport transport({.url = mailbox.url(), .starttls = false});
   for (int i = 0; i < 3; ++i) {
     const SendResult result = Send(transport, "bob@example.com");
     EXPECT_EQ(result.outcome, Outcomes::ACCEPTED) << result.detail;
@@ -47,7 +47,7 @@ TEST(SmtpTransport, HandsTheMailOver) {
 
 TEST(SmtpTransport, TellsRefusalsForGoodFromRefusalsForNow) {
   Mailbox mailbox;
-  SmtpTransport transport({.url = mailbox.url()});
+  SmtpTransport transport({.url = mailbox.url(), .starttls = false});
   const SendResult refused = Send(transport, "refuse@example.com");
   EXPECT_EQ(refused.outcome, Outcomes::REFUSED);
   EXPECT_THAT(refused.detail, HasSubstr("550 5.1.1 there is no such mailbox"));
@@ -90,7 +90,7 @@ TEST(SmtpTransport, WhatIsLostAfterTheMailIsUnknown) {
 
 TEST(SmtpTransport, EndsSoonWhenToldTo) {
   BadMailServer server(Fault::kHangAfterMail);
-  SmtpTransport transport({.url = server.url(), .timeout = absl::Minutes(1)});
+  SmtpTransport transport({.url = server.url(), .starttls = false, .timeout = absl::Minutes(1)});
   std::stop_source stop;
   SendResult result{Outcomes::ACCEPTED, ""};
   std::thread sending([&] { result = Send(transport, "bob@example.com", stop.get_token()); });

@@ -34,26 +34,33 @@ class Tokens final : public token_v1::CredentialService::Service {
   void Stop() { server_->Shutdown(); }
   std::string address() const { return absl::StrCat("127.0.0.1:", port_); }
 
-  grpc::Status CreateEmailToken(grpc::ServerContext* context, const token_v1::CreateEmailTokenRequest*,
-                                token_v1::CreateEmailTokenResponse* response) override {
-    if (!IsOurs(*context, "CreateEmailToken")) return {grpc::StatusCode::UNAUTHENTICATED, ""};
+  using Refusals = token_v1::CreateEmailTokensResponse::Result;
+
+  grpc::Status CreateEmailTokens(grpc::ServerContext* context, const token_v1::CreateEmailTokensRequest* request,
+                                 token_v1::CreateEmailTokensResponse* response) override {
+    if (!IsOurs(*context, "CreateEmailTokens")) return {grpc::StatusCode::UNAUTHENTICATED, ""};
     absl::MutexLock lock(&mutex_);
-    if (!create_status_.ok()) return create_status_;
-    const Uuid id = Uuid::TimeOrdered();
-    response->set_email_token_id(id.ToBytes());
-    response->set_key(data::MakeKey(data::kGuestKeyPrefix));
-    ToProto(absl::Now() + absl::Hours(120), response->mutable_expire_time());
-    keys_[id] = response->key();
+    if (create_code_ != grpc::StatusCode::OK) return {create_code_, ""};
+    for (int i = 0; i < request->holders_size(); ++i) {
+      auto& result = *response->add_results();
+      result.set_refusal(refusal_);
+      if (refusal_ != Refusals::REFUSAL_UNSPECIFIED) continue;
+      const Uuid id = Uuid::TimeOrdered();
+      result.set_email_token_id(id.ToBytes());
+      result.set_key(data::MakeKey(data::kGuestKeyPrefix));
+      ToProto(absl::Now() + absl::Hours(120), result.mutable_expire_time());
+      keys_[id] = result.key();
+    }
     return grpc::Status::OK;
   }
 
-  grpc::Status RevokeEmailToken(grpc::ServerContext* context, const token_v1::RevokeEmailTokenRequest* request,
-                                google::protobuf::Empty*) override {
-    if (!IsOurs(*context, "RevokeEmailToken")) return {grpc::StatusCode::UNAUTHENTICATED, ""};
+  grpc::Status RevokeEmailTokens(grpc::ServerContext* context, const token_v1::RevokeEmailTokensRequest* request,
+                                 google::protobuf::Empty*) override {
+    if (!IsOurs(*context, "RevokeEmailTokens")) return {grpc::StatusCode::UNAUTHENTICATED, ""};
     if (on_revoke) on_revoke();
     absl::MutexLock lock(&mutex_);
     if (revoke_code_ != grpc::StatusCode::OK) return {revoke_code_, ""};
-    revoked_.insert(*Uuid::FromBytes(request->email_token_id()));
+    for (const std::string& id : request->email_token_ids()) revoked_.insert(*Uuid::FromBytes(id));
     return grpc::Status::OK;
   }
 
@@ -78,11 +85,15 @@ class Tokens final : public token_v1::CredentialService::Service {
     holder.set_user_id(user_id.ToBytes());
     return key;
   }
-  void FailCreate(const grpc::Status& status) {
+  void FailCreate(grpc::StatusCode code) {
     absl::MutexLock lock(&mutex_);
-    create_status_ = status;
+    create_code_ = code;
   }
-  void FailCreate(grpc::StatusCode code) { FailCreate(grpc::Status(code, "")); }
+  // Makes none, of nobody.
+  void Refuse(Refusals::Refusal refusal) {
+    absl::MutexLock lock(&mutex_);
+    refusal_ = refusal;
+  }
   void FailFind(grpc::StatusCode code) {
     absl::MutexLock lock(&mutex_);
     find_code_ = code;
@@ -125,7 +136,8 @@ class Tokens final : public token_v1::CredentialService::Service {
   const rpc::Signer& signer_;
   int port_ = 0;
   absl::Mutex mutex_;
-  grpc::Status create_status_ ABSL_GUARDED_BY(mutex_);
+  grpc::StatusCode create_code_ ABSL_GUARDED_BY(mutex_) = grpc::StatusCode::OK;
+  Refusals::Refusal refusal_ ABSL_GUARDED_BY(mutex_) = Refusals::REFUSAL_UNSPECIFIED;
   grpc::StatusCode find_code_ ABSL_GUARDED_BY(mutex_) = grpc::StatusCode::OK;
   grpc::StatusCode revoke_code_ ABSL_GUARDED_BY(mutex_) = grpc::StatusCode::OK;
   int found_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -16,6 +16,7 @@
 #include "common/data/users.h"
 #include "common/rpc/call.h"
 #include "google/rpc/error_details.pb.h"
+#include "services/notification/claim.h"
 #include "services/notification/notification_server.h"
 #include "services/notification/notifications.h"
 #include "tests/support/database.h"
@@ -153,8 +154,34 @@ class World : public ::testing::Test {
   }
 
   std::vector<Notification> NotificationsOf(const data::Event& event) {
-    return Do([&](data::Transaction& tx) { return Notifications(tx).List(event.id, std::nullopt, 1000); }).value();
+    return Do([&](data::Transaction& tx) {
+             return Notifications(tx).List({event.id, std::nullopt, std::nullopt}, std::nullopt, 1000);
+           })
+        .value()
+        .notifications;
   }
+
+  // Begins attempts, as the dispatcher does.
+  Claimed ClaimDue(int limit = 100) {
+    return Do([&](data::Transaction& tx) { return Claim(tx, claim_settings_, suppression_key_, limit); }).value();
+  }
+  // The one that is due longest: begun, or ended without an attempt; nothing where none is due.
+  std::optional<Notification> ClaimOne() {
+    const Claimed claimed = ClaimDue(1);
+    if (!claimed.deliveries.empty()) return claimed.deliveries.front().notification;
+    if (!claimed.ended.empty()) return claimed.ended.front();
+    return std::nullopt;
+  }
+  // Whether it was recorded.
+  bool Record(const Notification& claimed, Attempt::Outcome outcome, Notification::State state,
+              const std::string& detail = "", absl::Duration pause = absl::ZeroDuration()) {
+    const auto recorded = Do([&](data::Transaction& tx) {
+      return Deliveries(tx).Record({{claimed.id, claimed.attempts_begun, outcome, detail, state, pause}});
+    });
+    return *recorded == std::vector<Uuid>{claimed.id};
+  }
+  // The leases of all are up, and what waits is due.
+  void MakeDue() { database_.Sql("update parley.notifications set next_attempt_time = now()"); }
 
   static rpc::Call CallOf(const data::User& user) {
     rpc::Call call;
@@ -206,7 +233,7 @@ class World : public ::testing::Test {
   template <class Request, class Response>
   absl::StatusOr<Response> Run(absl::Status (*handler)(const Context&, const rpc::Call&, const Request&, Response&),
                                const rpc::Call& call, const Request& request) {
-    const Context context{pool_, signer_, limits_, [this] { ++woken_; }};
+    const Context context{pool_, signer_, suppression_key_, limits_, [this] { ++woken_; }};
     Response response;
     PARLEY_RETURN_IF_ERROR(handler(context, call, request, response));
     return response;
@@ -224,6 +251,8 @@ class World : public ::testing::Test {
   test::TestDatabase database_;
   data::Pool pool_{database_.service_url(), 16};
   const rpc::Signer signer_ = *rpc::Signer::Make("0123456789abcdef0123456789abcdef");
+  const SuppressionKey suppression_key_ = *SuppressionKey::Make("fedcba9876543210fedcba9876543210");
+  ClaimSettings claim_settings_;
   Limits limits_;
   std::atomic<int> woken_ = 0;  // the dispatcher
   const data::User ann_ = MakeUser("ann@example.com");

@@ -10,9 +10,9 @@ namespace {
 
 using internal::token::v1::CheckCredentialRequest;
 using internal::token::v1::CheckCredentialResponse;
-using internal::token::v1::CreateEmailTokenRequest;
-using internal::token::v1::CreateEmailTokenResponse;
-using internal::token::v1::RevokeEmailTokenRequest;
+using internal::token::v1::CreateEmailTokensRequest;
+using internal::token::v1::CreateEmailTokensResponse;
+using internal::token::v1::RevokeEmailTokensRequest;
 using test::Fails;
 using test::Succeeds;
 using ::testing::HasSubstr;
@@ -20,19 +20,26 @@ using ::testing::Not;
 
 class CredentialHandlersTest : public TokenTest {
  protected:
+  using Result = CreateEmailTokensResponse::Result;
+
+  static void Add(CreateEmailTokensRequest& request, const std::string& event_id, const std::string& user_id) {
+    auto& holder = *request.add_holders();
+    holder.set_event_id(event_id);
+    holder.set_user_id(user_id);
+  }
+
   absl::Status CreateEmailToken(const rpc::Call& call, const std::string& event_id, const std::string& user_id) {
-    CreateEmailTokenRequest request;
-    request.set_event_id(event_id);
-    request.set_user_id(user_id);
-    CreateEmailTokenResponse response;
-    return credentials.CreateEmailToken(call, request, response);
+    CreateEmailTokensRequest request;
+    Add(request, event_id, user_id);
+    CreateEmailTokensResponse response;
+    return credentials.CreateEmailTokens(call, request, response);
   }
 
   absl::Status RevokeEmailToken(const rpc::Call& call, const std::string& id) {
-    RevokeEmailTokenRequest request;
-    request.set_email_token_id(id);
+    RevokeEmailTokensRequest request;
+    request.add_email_token_ids(id);
     google::protobuf::Empty response;
-    return credentials.RevokeEmailToken(call, request, response);
+    return credentials.RevokeEmailTokens(call, request, response);
   }
 
   const data::User staff = MakeUser("staff@example.com", v1::User::STAFF);
@@ -239,12 +246,22 @@ TEST_F(CredentialHandlersTest, RevokedComesBeforeExpired) {
 TEST_F(CredentialHandlersTest, NoTokenIsMadeWithoutAnEventAndItsParty) {
   const rpc::Call call = CallByService("notification");
   const Uuid event_id = MakeEvent({anna});
-  EXPECT_THAT(CreateEmailToken(call, Uuid::TimeOrdered().ToBytes(), anna.id.ToBytes()),
-              Fails(kNotFound, error::v1::NOT_FOUND));
-  EXPECT_THAT(CreateEmailToken(call, event_id.ToBytes(), ben.id.ToBytes()), Fails(kNotFound, error::v1::NOT_FOUND));
-  Delete(event_id);
-  EXPECT_THAT(CreateEmailToken(call, event_id.ToBytes(), anna.id.ToBytes()), Fails(kNotFound, error::v1::NOT_FOUND));
-  EXPECT_EQ(database.Sql("select count(*)::text from email_tokens"), "0");
+  const Uuid deleted = MakeEvent({anna});
+  Delete(deleted);
+  CreateEmailTokensRequest request;
+  Add(request, Uuid::TimeOrdered().ToBytes(), anna.id.ToBytes());
+  Add(request, event_id.ToBytes(), ben.id.ToBytes());
+  Add(request, event_id.ToBytes(), anna.id.ToBytes());
+  Add(request, deleted.ToBytes(), anna.id.ToBytes());
+  Add(request, event_id.ToBytes(), Uuid::TimeOrdered().ToBytes());
+  CreateEmailTokensResponse response;
+  ASSERT_THAT(credentials.CreateEmailTokens(call, request, response), Succeeds());
+  std::vector<Result::Refusal> refusals;
+  for (const Result& result : response.results()) refusals.push_back(result.refusal());
+  EXPECT_THAT(refusals, ::testing::ElementsAre(Result::EVENT_GONE, Result::EVENT_GONE, Result::REFUSAL_UNSPECIFIED,
+                                               Result::EVENT_GONE, Result::EVENT_GONE));
+  EXPECT_THAT(Check(response.results(2).key()), Succeeds());
+  EXPECT_EQ(database.Sql("select count(*)::text from email_tokens"), "1");
 }
 
 TEST_F(CredentialHandlersTest, AllBadFieldsAreNamedAtOnce) {

@@ -128,12 +128,13 @@ class TokenTest : public ::testing::Test {
 
   // A party of the event with an e-mail token.
   Guest MakeGuest(const Uuid& event_id, const data::User& user) {
-    internal::token::v1::CreateEmailTokenRequest request;
-    request.set_event_id(event_id.ToBytes());
-    request.set_user_id(user.id.ToBytes());
-    internal::token::v1::CreateEmailTokenResponse made;
-    const absl::Status status = credentials.CreateEmailToken(CallByService("notification"), request, made);
-    EXPECT_THAT(status, test::Succeeds());
+    internal::token::v1::CreateEmailTokensRequest request;
+    request.add_holders()->set_event_id(event_id.ToBytes());
+    request.mutable_holders(0)->set_user_id(user.id.ToBytes());
+    internal::token::v1::CreateEmailTokensResponse response;
+    EXPECT_THAT(credentials.CreateEmailTokens(CallByService("notification"), request, response), test::Succeeds());
+    const auto made =
+        response.results_size() == 1 ? response.results(0) : internal::token::v1::CreateEmailTokensResponse::Result();
     rpc::Principal principal = CallByUser(user).principal;
     principal.staff = false;
     principal.credential_id = Uuid::FromBytes(made.email_token_id()).value_or(Uuid{});

@@ -22,5 +22,14 @@ TEST(UuidTest, OneSpelling) {
   }
 }
 
+TEST(UuidTest, EarliestLiesBeforeAllOfItsTime) {
+  const absl::Time before = absl::Now();
+  const Uuid id = Uuid::TimeOrdered();
+  EXPECT_LT(Uuid::Earliest(before), id);
+  EXPECT_GT(Uuid::Earliest(absl::Now() + absl::Milliseconds(1)), id);
+  EXPECT_TRUE(Uuid::Earliest(absl::InfinitePast()).IsNil());
+  EXPECT_LT(id, Uuid::Earliest(absl::InfiniteFuture()));
+}
+
 }  // namespace
 }  // namespace parley

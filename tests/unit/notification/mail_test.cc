@@ -1,4 +1,4 @@
-#include "services/notification/mail.h"
+#include "services/notification/mail/mail.h"
 
 #include <gmime/gmime.h>
 #include <gmock/gmock.h>

@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include "services/notification/smtp_transport.h"
+#include "services/notification/transport/smtp_transport.h"
 
 namespace parley::notification {
 namespace {

@@ -1,4 +1,4 @@
-#include "services/notification/file_transport.h"
+#include "services/notification/transport/file_transport.h"
 
 #include <fcntl.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-#include "services/notification/smtp_transport.h"
+#include "services/notification/transport/smtp_transport.h"
 
 #include <curl/curl.h>
 #include <sys/socket.h>

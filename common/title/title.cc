@@ -1,14 +1,12 @@
-#include "services/event/title.h"
+#include "common/title/title.h"
 
 #include <algorithm>
+#include <cstdint>
 
-#include "absl/random/distributions.h"
-
-namespace parley::event {
+namespace parley {
 namespace {
 
 constexpr int kMaxCodePoints = 256;
-constexpr int kNonsenseLetters = 5;
 
 // Removes the first code point of valid UTF-8 and returns it.
 char32_t TakeCodePoint(std::string_view& text) {
@@ -53,18 +51,4 @@ std::string TitleViolation(std::string_view title) {
   return "";
 }
 
-std::string NonsenseTitle(absl::BitGenRef random) {
-  std::string kinds[] = {"bdfghjklmnprstvz", "aeiou"};
-  std::string word;
-  size_t kind = absl::Uniform<size_t>(random, 0, 2);
-  while (word.size() < kNonsenseLetters) {
-    std::string& letters = kinds[kind];
-    const size_t picked = absl::Uniform<size_t>(random, 0, letters.size());
-    word.push_back(letters[picked]);
-    letters.erase(picked, 1);
-    kind = 1 - kind;
-  }
-  return word;
-}
-
-}  // namespace parley::event
+}  // namespace parley

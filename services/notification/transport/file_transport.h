@@ -2,7 +2,7 @@
 // mail.
 #pragma once
 
-#include "services/notification/transport.h"
+#include "services/notification/transport/transport.h"
 
 namespace parley::notification {
 

@@ -5,17 +5,22 @@
 #include <set>
 
 #include "absl/time/time.h"
-#include "services/notification/transport.h"
+#include "services/notification/transport/transport.h"
 
 typedef void CURL;
 
 namespace parley::notification {
 
 struct SmtpSettings {
-  std::string url;            // smtp://host:port, or smtps://host:port
-  std::string username = "";  // empty: no authentication
+  std::string url;                 // smtp://host:port, or smtps://host:port (TLS from the first byte)
+  bool starttls = true;            // with smtp://: nothing is sent where the server does not offer TLS
+  bool verify_certificate = true;  // against ca_file, and for the host of the url
+  std::string ca_file = "";        // PEM; empty: the system's certificates
+  std::string username = "";       // empty: no authentication
   std::string password = "";
-  absl::Duration timeout = absl::Seconds(30);  // of one mail
+  absl::Duration connect_timeout = absl::Seconds(10);  // until the server has greeted and let us in
+  absl::Duration reply_timeout = absl::Seconds(20);    // of each reply
+  absl::Duration timeout = absl::Seconds(30);          // of one mail, all steps together
 };
 
 class SmtpTransport final : public Transport {

@@ -4,16 +4,18 @@
 #include <stop_token>
 #include <string>
 
-#include "services/notification/notifications.h"
+#include "parley/notification/v1/notification.pb.h"
 
 namespace parley::notification {
 
 struct SendResult {
   // ACCEPTED; REFUSED (for good); DEFERRED (not now: the mail was certainly not taken); UNKNOWN (it may have been
   // taken).
-  Attempt::Outcome outcome;
+  v1::Notification::Attempt::Outcome outcome;
   // What was said, for a person; holds neither a key nor an address. Empty where it was accepted.
   std::string detail;
+  // REFUSED since there is no such address: 5.1.x (RFC 3463), but for those codes that are about the sender's.
+  bool no_such_address = false;
 };
 
 // Used by one thread.

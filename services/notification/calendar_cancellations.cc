@@ -1,0 +1,84 @@
+#include "services/notification/calendar_cancellations.h"
+
+#include "common/data/log_entries.h"
+#include "common/status/status.h"
+#include "services/notification/deliveries.h"
+#include "services/notification/notification_messages.h"
+
+namespace parley::notification {
+namespace {
+
+constexpr int kEventsAtOnce = 20;
+constexpr absl::Duration kPause = absl::Seconds(1);
+
+// The entry by which the event ended.
+absl::StatusOr<data::LogEntry> ReadEntry(data::Transaction& tx, const data::EndedEvent& ended) {
+  PARLEY_ASSIGN_OR_RETURN(auto entries, data::LogEntries(tx).List(ended.event_id, ended.sequence - 1, 1));
+  if (entries.empty() || entries.front().sequence != ended.sequence) {
+    return Internal("the log has lost an entry of events/" + ended.event_id.ToString());
+  }
+  return std::move(entries.front());
+}
+
+// Who did it.
+data::Effector EffectorOf(const data::LogEntry& entry) {
+  return {entry.effector_id, std::nullopt, Uuid::FromBytes(entry.data.acted_by_id())};
+}
+
+// One for each party that has an entry, but for those that were sent such a notification before: of the same event,
+// which had ended already.
+absl::StatusOr<std::vector<Notification>> Make(data::Transaction& tx, const data::Event& event,
+                                               const data::Effector& effector) {
+  PARLEY_ASSIGN_OR_RETURN(const auto recipients, Deliveries(tx).WithCalendarEntry(event.id));
+  PARLEY_ASSIGN_OR_RETURN(const auto told,
+                          Notifications(tx).RecipientsOf(event.id, v1::Notification::CANCEL_CALENDAR_ENTRY));
+  std::vector<Notification> made;
+  for (const Uuid& recipient : recipients) {
+    if (told.contains(recipient)) continue;
+    Notification& notification = made.emplace_back();
+    notification.id = Uuid::TimeOrdered();
+    notification.event_id = event.id;
+    notification.recipient_id = recipient;
+    notification.sender_id = effector.user_id;
+    notification.cause = v1::Notification::CANCEL_CALENDAR_ENTRY;
+    notification.create_time = tx.now();
+  }
+  PARLEY_RETURN_IF_ERROR(Notifications(tx).Insert(made));
+  return made;
+}
+
+absl::StatusOr<std::vector<Notification>> CancelOf(data::Transaction& tx, const data::EndedEvent& ended,
+                                                   data::Event event) {
+  PARLEY_ASSIGN_OR_RETURN(const bool under_way, Deliveries(tx).RequestUnderWay(event.id));
+  if (under_way) {
+    PARLEY_RETURN_IF_ERROR(data::EndedEvents(tx).Postpone(ended, kPause));
+    return std::vector<Notification>();
+  }
+  PARLEY_ASSIGN_OR_RETURN(const data::LogEntry entry, ReadEntry(tx, ended));
+  const data::Effector effector = EffectorOf(entry);
+  PARLEY_ASSIGN_OR_RETURN(const auto made, Make(tx, event, effector));
+  if (!made.empty()) PARLEY_RETURN_IF_ERROR(AppendEntries(tx, std::move(event), effector, made));
+  PARLEY_RETURN_IF_ERROR(data::EndedEvents(tx).Delete(ended));
+  return made;
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<Notification>> CancelCalendarEntries(data::Transaction& tx) {
+  PARLEY_ASSIGN_OR_RETURN(const auto due, data::EndedEvents(tx).LockDue(kEventsAtOnce));
+  std::vector<Uuid> ids;
+  for (const data::EndedEvent& ended : due) ids.push_back(ended.event_id);
+  // All at once, in the order of their ids.
+  PARLEY_RETURN_IF_ERROR(data::Events(tx).Lock(ids).status());
+  std::vector<Notification> made;
+  for (const data::EndedEvent& ended : due) {
+    // Read again: an event that ended twice has the entries of the first time.
+    PARLEY_ASSIGN_OR_RETURN(auto event, FindEvent(tx, ended.event_id));
+    if (!event) return Internal("there is no events/" + ended.event_id.ToString());
+    PARLEY_ASSIGN_OR_RETURN(auto of_event, CancelOf(tx, ended, *std::move(event)));
+    made.insert(made.end(), of_event.begin(), of_event.end());
+  }
+  return made;
+}
+
+}  // namespace parley::notification

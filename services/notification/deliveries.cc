@@ -1,0 +1,215 @@
+#include "services/notification/deliveries.h"
+
+#include "common/status/status.h"
+#include "services/notification/notification_rows.h"
+
+namespace parley::notification {
+namespace {
+
+using data::Params;
+using data::Result;
+using data::Statement;
+
+constexpr std::string_view MethodName(const std::optional<CalendarEntry::Method>& calendar) {
+  if (!calendar) return "";
+  return *calendar == CalendarEntry::Method::kCancel ? "CANCEL" : "REQUEST";
+}
+
+}  // namespace
+
+constexpr Statement kLockDue{"lock_due_notifications", "select " PARLEY_NOTIFICATION R"sql(
+  from notifications n
+  where n.state = 'PENDING' and n.next_attempt_time <= now()
+  order by n.next_attempt_time limit $1
+  for update skip locked)sql"};
+
+absl::StatusOr<std::vector<Notification>> Deliveries::LockDue(int limit) {
+  PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kLockDue, Params().Add(int64_t{limit})));
+  std::vector<Notification> due;
+  for (int i = 0; i < result.size(); ++i) due.push_back(NotificationOf(result[i]));
+  return due;
+}
+
+// All parts see the tables as they were before, so that `unrecorded` does not touch what `started` adds.
+constexpr Statement kBegin{"begin_attempts", R"sql(
+  with beginning as (
+    select * from unnest($1::uuid[], $2::text[], $3::int8[]) as b (notification_id, calendar_method, calendar_sequence)
+  ), unrecorded as (
+    update delivery_attempts a set outcome = 'UNKNOWN', detail = 'its end was never recorded'
+    from beginning b where a.notification_id = b.notification_id and a.outcome is null
+  ), started as (
+    insert into delivery_attempts (notification_id, attempt, start_time, detail, calendar_method, calendar_sequence)
+    select notification_id, n.attempts + 1, now(), '', nullif(b.calendar_method, ''), nullif(b.calendar_sequence, 0)
+    from beginning b join notifications n using (notification_id)
+  )
+  update notifications n
+  set attempts = n.attempts + 1, next_attempt_time = now() + $4 * interval '1 microsecond'
+  from beginning b where n.notification_id = b.notification_id)sql"};
+
+absl::Status Deliveries::Begin(absl::Span<const Beginning> beginnings, absl::Duration lease) {
+  std::vector<Uuid> ids;
+  std::vector<std::string> methods;
+  std::vector<int64_t> sequences;
+  for (const Beginning& beginning : beginnings) {
+    ids.push_back(beginning.notification_id);
+    methods.emplace_back(MethodName(beginning.calendar));
+    sequences.push_back(beginning.calendar_sequence);
+  }
+  Params params;
+  params.AddUuids(ids).AddTexts(methods).AddInts(sequences).Add(absl::ToInt64Microseconds(lease));
+  return tx_.Execute(kBegin, params).status();
+}
+
+constexpr Statement kEnd{"end_notifications", R"sql(
+  with unrecorded as (
+    update delivery_attempts set outcome = 'UNKNOWN', detail = 'its end was never recorded'
+    where notification_id = any($1) and outcome is null
+  )
+  update notifications set state = $2 where notification_id = any($1))sql"};
+
+absl::Status Deliveries::End(absl::Span<const Uuid> ids, Notification::State state) {
+  return tx_.Execute(kEnd, Params().AddUuids(ids).Add(v1::Notification::State_Name(state))).status();
+}
+
+constexpr Statement kPostpone{"postpone_notification", R"sql(
+  update notifications set next_attempt_time = $2, pending_since = $2 where notification_id = $1)sql"};
+
+absl::Status Deliveries::Postpone(const Uuid& id, absl::Time until) {
+  return tx_.Execute(kPostpone, Params().Add(id).Add(until)).status();
+}
+
+// The rows are locked in one order, and looked at again once they are: whoever has begun another attempt meanwhile has
+// raised `attempts`.
+constexpr Statement kRecord{"record_attempts", R"sql(
+  with result as (
+    select * from unnest($1::uuid[], $2::int8[], $3::text[], $4::text[], $5::text[], $6::int8[])
+      as r (notification_id, attempt, outcome, detail, state, pause)
+  ), own as (
+    select n.notification_id, n.attempts from notifications n join result r using (notification_id)
+    where n.attempts = r.attempt order by n.notification_id for update of n
+  ), ended as (
+    update delivery_attempts a set end_time = now(), outcome = r.outcome, detail = r.detail
+    from own join result r using (notification_id)
+    where a.notification_id = own.notification_id and a.attempt = own.attempts and a.outcome is null
+    returning a.notification_id
+  ), changed as (
+    update notifications n set state = r.state, next_attempt_time = now() + r.pause * interval '1 microsecond'
+    from ended join result r using (notification_id)
+    where n.notification_id = ended.notification_id and n.state = 'PENDING'
+  )
+  select notification_id from ended)sql"};
+
+absl::StatusOr<std::vector<Uuid>> Deliveries::Record(absl::Span<const Recorded> recorded) {
+  std::vector<Uuid> ids;
+  std::vector<int64_t> attempts, pauses;
+  std::vector<std::string> outcomes, details, states;
+  for (const Recorded& each : recorded) {
+    ids.push_back(each.notification_id);
+    attempts.push_back(each.attempt);
+    outcomes.push_back(v1::Notification::Attempt::Outcome_Name(each.outcome));
+    details.push_back(each.detail);
+    states.push_back(v1::Notification::State_Name(each.state));
+    pauses.push_back(absl::ToInt64Microseconds(each.pause));
+  }
+  Params params;
+  params.AddUuids(ids).AddInts(attempts).AddTexts(outcomes).AddTexts(details).AddTexts(states).AddInts(pauses);
+  PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kRecord, params));
+  std::vector<Uuid> written;
+  for (int i = 0; i < result.size(); ++i) written.push_back(result[i].GetUuid(0));
+  return written;
+}
+
+// That no attempt is under way is said so that it is right also of a row that is begun while this statement looks at
+// it: PostgreSQL then takes the row as it has become, but still sees the attempts as they were.
+constexpr Statement kCancelOfDeletedEvents{"cancel_notifications_of_deleted_events", R"sql(
+  with gone as (
+    select n.notification_id
+    from notifications n join events e using (event_id)
+    where n.state = 'PENDING' and n.cause <> 'CANCEL_CALENDAR_ENTRY' and e.delete_time is not null
+      and (n.next_attempt_time <= now()
+           or n.attempts = (select count(*) from delivery_attempts a
+                            where a.notification_id = n.notification_id and a.outcome is not null))
+    limit 1000
+    for update of n skip locked
+  ), unrecorded as (
+    update delivery_attempts a set outcome = 'UNKNOWN', detail = 'its end was never recorded'
+    from gone where a.notification_id = gone.notification_id and a.outcome is null
+  )
+  update notifications n set state = 'CANCELLED' from gone where n.notification_id = gone.notification_id)sql"};
+
+absl::StatusOr<int64_t> Deliveries::CancelOfDeletedEvents() {
+  PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kCancelOfDeletedEvents));
+  return result.affected();
+}
+
+// The highest SEQUENCE that a recipient may have been sent in a REQUEST, and that of a CANCEL that was accepted.
+#define PARLEY_REQUEST_SENT                                                                                           \
+  "coalesce(max(a.calendar_sequence) filter (where a.calendar_method = 'REQUEST' and coalesce(a.outcome, 'UNKNOWN') " \
+  "in ('ACCEPTED', 'UNKNOWN')), -1)"
+#define PARLEY_CANCEL_SENT \
+  "coalesce(max(a.calendar_sequence) filter (where a.calendar_method = 'CANCEL' and a.outcome = 'ACCEPTED'), -1)"
+
+constexpr Statement kWithCalendarEntry{"recipients_with_calendar_entry", R"sql(
+  select n.recipient_id from notifications n join delivery_attempts a using (notification_id)
+  where n.event_id = $1 and a.calendar_method is not null
+  group by n.recipient_id having )sql" PARLEY_REQUEST_SENT " > " PARLEY_CANCEL_SENT " order by n.recipient_id"};
+
+absl::StatusOr<std::vector<Uuid>> Deliveries::WithCalendarEntry(const Uuid& event_id) {
+  PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kWithCalendarEntry, Params().Add(event_id)));
+  std::vector<Uuid> recipients;
+  for (int i = 0; i < result.size(); ++i) recipients.push_back(result[i].GetUuid(0));
+  return recipients;
+}
+
+constexpr Statement kHaveCalendarEntry{"have_calendar_entry", R"sql(
+  select w.position
+  from unnest($1::uuid[], $2::uuid[]) with ordinality as w (event_id, recipient_id, position)
+  join notifications n using (event_id, recipient_id) join delivery_attempts a using (notification_id)
+  where a.calendar_method is not null
+  group by w.position having )sql" PARLEY_REQUEST_SENT " > " PARLEY_CANCEL_SENT};
+
+absl::StatusOr<std::vector<bool>> Deliveries::HaveCalendarEntry(
+    absl::Span<const std::pair<Uuid, Uuid>> events_and_recipients) {
+  std::vector<bool> have(events_and_recipients.size());
+  if (have.empty()) return have;
+  std::vector<Uuid> events, recipients;
+  for (const auto& [event_id, recipient_id] : events_and_recipients) {
+    events.push_back(event_id);
+    recipients.push_back(recipient_id);
+  }
+  PARLEY_ASSIGN_OR_RETURN(const Result result,
+                          tx_.Execute(kHaveCalendarEntry, Params().AddUuids(events).AddUuids(recipients)));
+  for (int i = 0; i < result.size(); ++i) have[static_cast<size_t>(result[i].GetInt(0)) - 1] = true;
+  return have;
+}
+
+constexpr Statement kRequestUnderWay{"calendar_request_under_way", R"sql(
+  select exists (
+    select from notifications n join delivery_attempts a using (notification_id)
+    where n.event_id = $1 and a.calendar_method = 'REQUEST' and a.outcome is null))sql"};
+
+absl::StatusOr<bool> Deliveries::RequestUnderWay(const Uuid& event_id) {
+  PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kRequestUnderWay, Params().Add(event_id)));
+  return result[0].GetBool(0);
+}
+
+// Of one that is SENT, next_attempt_time says when.
+constexpr Statement kDailyMails{"daily_mails", R"sql(
+  select recipient_id, count(*), (array_agg(next_attempt_time order by next_attempt_time desc))[$2] + interval '24 hours'
+  from notifications
+  where recipient_id = any($1) and state = 'SENT' and next_attempt_time > now() - interval '24 hours'
+  group by recipient_id)sql"};
+
+absl::StatusOr<std::map<Uuid, DailyMails>> Deliveries::DailyMailsOf(absl::Span<const Uuid> recipients, int max) {
+  PARLEY_ASSIGN_OR_RETURN(const Result result,
+                          tx_.Execute(kDailyMails, Params().AddUuids(recipients).Add(int64_t{max})));
+  std::map<Uuid, DailyMails> daily;
+  for (int i = 0; i < result.size(); ++i) {
+    DailyMails& mails = daily[result[i].GetUuid(0)];
+    mails.count = result[i].GetInt(1);
+    if (!result[i].IsNull(2)) mails.limited_until = result[i].GetTime(2);
+  }
+  return daily;
+}
+
+}  // namespace parley::notification

@@ -1,0 +1,18 @@
+// How a row of the table notifications is read: for the statements on it.
+#pragma once
+
+#include "common/data/statement.h"
+#include "services/notification/notifications.h"
+
+namespace parley::notification {
+
+// What NotificationOf reads, of `notifications n`, as the first columns.
+#define PARLEY_NOTIFICATION                                                                                           \
+  "n.notification_id, n.event_id, n.recipient_id, n.sender_id, n.state, n.create_time, n.attempts, n.retried_after, " \
+  "n.cause, n.next_attempt_time, n.pending_since"
+inline constexpr int kNotificationColumns = 11;
+
+// Without its attempts.
+Notification NotificationOf(const data::Row& row);
+
+}  // namespace parley::notification

@@ -1,0 +1,248 @@
+#include "services/notification/calendar_cancellations.h"
+
+#include <gmock/gmock.h>
+
+#include "tests/integration/notification/world.h"
+
+namespace parley::notification {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+using ::testing::UnorderedElementsAre;
+using Method = CalendarEntry::Method;
+using Outcomes = v1::Notification::Attempt;
+
+class CalendarCancellations : public World {
+ protected:
+  CalendarCancellations() { Set("slots = slots[1:1], revision = 4"); }
+
+  void Set(const std::string& assignments) {
+    database_.Sql(
+        absl::StrCat("update parley.events set ", assignments, " where event_id = '", event_.id.ToString(), "'"));
+  }
+
+  // A mail to this party whose attempt has this outcome; what it did to the calendar.
+  std::optional<Method> Mail(const std::string& recipient, Attempt::Outcome outcome) {
+    NotifyOneNow(recipient);
+    const Claimed claimed = ClaimDue();
+    EXPECT_THAT(claimed.deliveries, SizeIs(1));
+    const Delivery& delivery = claimed.deliveries.at(0);
+    Record(delivery.notification, outcome,
+           outcome == Outcomes::ACCEPTED ? v1::Notification::SENT : v1::Notification::FAILED);
+    return delivery.calendar;
+  }
+  void NotifyOneNow(const std::string& recipient) {
+    v1::NotifyPartiesRequest request;
+    request.set_event(event_.name());
+    request.add_recipients(recipient);
+    request.set_etag(
+        database_.Sql("select revision::text from parley.events where event_id = '" + event_.id.ToString() + "'"));
+    EXPECT_THAT(Notify(CallOf(ann_), request), test::Succeeds());
+  }
+
+  // As the event service ends it.
+  void End(const std::function<void(data::Event&, internal::data::v1::EntryData&)>& end) {
+    Do([&](data::Transaction& tx) -> absl::Status {
+      PARLEY_ASSIGN_OR_RETURN(auto locked, data::Events(tx).Lock({event_.id}));
+      data::Event& ended = locked.front();
+      ++ended.last_sequence;
+      internal::data::v1::EntryData data;
+      end(ended, data);
+      data::LogEntry entry =
+          data::EntryOf(ended, event::v1::LogEntry::UPDATE, {bob_.id, Uuid::TimeOrdered(), staff_.id}, tx.now());
+      data.set_email_token_id(entry.data.email_token_id());
+      data.set_acted_by_id(entry.data.acted_by_id());
+      entry.data = data;
+      PARLEY_RETURN_IF_ERROR(data::Events(tx).Save(ended));
+      return data::LogEntries(tx).Append({entry});
+    }).IgnoreError();
+  }
+  void Abandon() {
+    End([](data::Event& event, auto& data) {
+      event.state = event::v1::Event::ABANDONED;
+      event.slots.clear();
+      ++event.revision;
+      data.set_closed(true);
+      data.set_state(event.state);
+    });
+  }
+  void Reopen() {
+    End([](data::Event& event, auto& data) {
+      event.successor_id = Uuid::TimeOrdered();
+      data.set_successor_id(event.successor_id->ToBytes());
+    });
+  }
+  void DeleteIt() {
+    End([](data::Event& event, auto& data) {
+      event.delete_time = absl::Now();
+      ++event.revision;
+      data.set_deleted(true);
+    });
+  }
+
+  std::vector<Notification> Cancel() {
+    return Do([](data::Transaction& tx) { return CancelCalendarEntries(tx); }).value();
+  }
+  static std::vector<Uuid> RecipientsOf(const std::vector<Notification>& notifications) {
+    std::vector<Uuid> recipients;
+    for (const Notification& each : notifications) recipients.push_back(each.recipient_id);
+    return recipients;
+  }
+  std::string Ended() { return database_.Sql("select count(*)::text from parley.ended_events"); }
+  void EndedAreDue() { database_.Sql("update parley.ended_events set next_attempt_time = now()"); }
+
+  const data::Event event_ = MakeEvent();
+  const Uuid bobs_ = event_.parties[1].user_id;
+  const Uuid cids_ = event_.parties[2].user_id;
+};
+
+TEST_F(CalendarCancellations, N7_EachPartyThatWasSentARequestIsSentACancelOnce) {
+  const std::vector<std::pair<std::string, std::function<void()>>> ends{
+      {"abandoned", [this] { Abandon(); }}, {"reopened", [this] { Reopen(); }}, {"deleted", [this] { DeleteIt(); }}};
+  EXPECT_EQ(Mail("bob@example.com", Outcomes::ACCEPTED), Method::kTentative);
+  const size_t entries = Log(event_).size();
+  ends[0].second();
+  const auto made = Cancel();
+  ASSERT_THAT(RecipientsOf(made), ElementsAre(bobs_));
+  EXPECT_EQ(made[0].cause, v1::Notification::CANCEL_CALENDAR_ENTRY);
+  // In the name of who did it, who is the effector of the entry as well; the token he used was not used again.
+  EXPECT_EQ(made[0].sender_id, bob_.id);
+  const auto log = Log(event_);
+  ASSERT_EQ(log.size(), entries + 2);
+  EXPECT_EQ(log.back().occurrence, event::v1::LogEntry::NOTIFY);
+  EXPECT_EQ(log.back().effector_id, bob_.id);
+  EXPECT_EQ(log.back().data.acted_by_id(), staff_.id.ToBytes());
+  EXPECT_EQ(log.back().data.email_token_id(), "");
+  EXPECT_EQ(log.back().data.recipient_id(), bobs_.ToBytes());
+  EXPECT_EQ(log.back().data.notification_id(), made[0].id.ToBytes());
+  // Once, however often the event ends, and though it was not sent yet.
+  EXPECT_THAT(Cancel(), IsEmpty());
+  ends[1].second();
+  ends[2].second();
+  EXPECT_EQ(Ended(), "2");
+  EXPECT_THAT(Cancel(), IsEmpty());
+  EXPECT_EQ(Ended(), "0");
+  const Claimed claimed = ClaimDue();
+  ASSERT_THAT(claimed.deliveries, SizeIs(1));
+  EXPECT_EQ(claimed.deliveries[0].notification.id, made[0].id);
+  EXPECT_EQ(claimed.deliveries[0].calendar, Method::kCancel);
+}
+
+TEST_F(CalendarCancellations, N7_OfReopenedAndOfDeletedEventsToo) {
+  for (const bool deleted : {false, true}) {
+    database_.Sql("delete from parley.delivery_attempts; delete from parley.notifications;");
+    Set("delete_time = null, successor_id = null");
+    Mail("bob@example.com", Outcomes::ACCEPTED);
+    deleted ? DeleteIt() : Reopen();
+    EXPECT_THAT(RecipientsOf(Cancel()), ElementsAre(bobs_));
+    // What is unsent of a deleted event is cancelled (E10), but not this.
+    EXPECT_EQ(Do([](data::Transaction& tx) { return Deliveries(tx).CancelOfDeletedEvents(); }).value(), 0);
+    const Claimed claimed = ClaimDue();
+    ASSERT_THAT(claimed.deliveries, SizeIs(1));
+    EXPECT_EQ(claimed.deliveries[0].calendar, Method::kCancel);
+  }
+}
+
+TEST_F(CalendarCancellations, N7_WhoMayHaveBeenSentOneIsToldAndNobodyElse) {
+  Mail("bob@example.com", Outcomes::UNKNOWN);
+  Mail("cid@example.com", Outcomes::REFUSED);
+  Mail("ann@example.com", Outcomes::DEFERRED);
+  DeleteIt();
+  EXPECT_THAT(RecipientsOf(Cancel()), ElementsAre(bobs_));
+}
+
+TEST_F(CalendarCancellations, N7_NobodyIsToldOfAnEventWithoutCalendarEntries) {
+  Set("slots = array[slots[1], tstzrange('2033-06-01 10:00Z', '2033-06-01 11:00Z')]");
+  EXPECT_EQ(Mail("bob@example.com", Outcomes::ACCEPTED), std::nullopt);
+  const size_t entries = Log(event_).size();
+  DeleteIt();
+  EXPECT_THAT(Cancel(), IsEmpty());
+  EXPECT_EQ(Ended(), "0");
+  EXPECT_EQ(Log(event_).size(), entries + 1);
+}
+
+TEST_F(CalendarCancellations, N7_WithSeveralSlotsAgainTheNextMailTakesItBack) {
+  EXPECT_EQ(Mail("bob@example.com", Outcomes::ACCEPTED), Method::kTentative);
+  Set("slots = array[slots[1], tstzrange('2033-06-01 10:00Z', '2033-06-01 11:00Z')], revision = revision + 1");
+  // Whoever has none is sent none.
+  EXPECT_EQ(Mail("cid@example.com", Outcomes::ACCEPTED), std::nullopt);
+  // Until one is accepted.
+  EXPECT_EQ(Mail("bob@example.com", Outcomes::DEFERRED), Method::kCancel);
+  Set("slots = '{}', revision = revision + 1");
+  EXPECT_EQ(Mail("bob@example.com", Outcomes::ACCEPTED), Method::kCancel);
+  EXPECT_EQ(Mail("bob@example.com", Outcomes::ACCEPTED), std::nullopt);
+  // A new one: then there is something to take back again.
+  Set("slots = array[tstzrange('2033-06-01 10:00Z', '2033-06-01 11:00Z')], state = 'AGREED', revision = revision + 1");
+  EXPECT_EQ(Mail("bob@example.com", Outcomes::ACCEPTED), Method::kAgreed);
+  Reopen();
+  EXPECT_THAT(RecipientsOf(Cancel()), ElementsAre(bobs_));
+}
+
+TEST_F(CalendarCancellations, N7_AfterTheEndOtherMailsCarryNoCalendar) {
+  Set("state = 'AGREED'");
+  Mail("bob@example.com", Outcomes::ACCEPTED);
+  Reopen();
+  // Of a closed event parties may be told (A4).
+  EXPECT_EQ(Mail("bob@example.com", Outcomes::ACCEPTED), std::nullopt);
+  EXPECT_THAT(RecipientsOf(Cancel()), ElementsAre(bobs_));
+}
+
+TEST_F(CalendarCancellations, N7_TheSequenceRisesAlsoWithoutANewRevision) {
+  Set("state = 'AGREED'");
+  Mail("bob@example.com", Outcomes::ACCEPTED);
+  Reopen();
+  Cancel();
+  ClaimDue();
+  EXPECT_EQ(database_.Sql("select string_agg(calendar_method || ' ' || calendar_sequence, ', ' order by "
+                          "calendar_sequence) from parley.delivery_attempts"),
+            "REQUEST 8, CANCEL 9");
+}
+
+TEST_F(CalendarCancellations, N7_AMailThatIsUnderWayIsWaitedFor) {
+  NotifyOneNow("bob@example.com");
+  NotifyOneNow("cid@example.com");
+  const Claimed claimed = ClaimDue();
+  ASSERT_THAT(claimed.deliveries, SizeIs(2));
+  DeleteIt();
+  EXPECT_THAT(Cancel(), IsEmpty());
+  EXPECT_EQ(Ended(), "1");
+  // Not before a while.
+  EXPECT_EQ(database_.Sql("select (next_attempt_time > now())::text from parley.ended_events"), "true");
+  Record(claimed.deliveries[0].notification, Outcomes::ACCEPTED, v1::Notification::SENT);
+  EndedAreDue();
+  EXPECT_THAT(Cancel(), IsEmpty());
+  Record(claimed.deliveries[1].notification, Outcomes::DEFERRED, v1::Notification::PENDING);
+  EndedAreDue();
+  EXPECT_THAT(RecipientsOf(Cancel()), ElementsAre(claimed.deliveries[0].notification.recipient_id));
+}
+
+TEST_F(CalendarCancellations, N7_TwoAtOnceMakeOneEach) {
+  std::vector<data::Event> events;
+  Mail("bob@example.com", Outcomes::ACCEPTED);
+  Mail("cid@example.com", Outcomes::ACCEPTED);
+  DeleteIt();
+  std::vector<std::vector<Notification>> made(4);
+  AtOnce(4, [&](int i) { made[static_cast<size_t>(i)] = Cancel(); });
+  std::vector<Uuid> all;
+  for (const auto& each : made) {
+    for (const Uuid& recipient : RecipientsOf(each)) all.push_back(recipient);
+  }
+  EXPECT_THAT(all, UnorderedElementsAre(bobs_, cids_));
+}
+
+TEST_F(CalendarCancellations, N8_DoNotCountTowardsTheLimitsOfSenders) {
+  limits_.max_daily_notifications = 1;
+  Mail("cid@example.com", Outcomes::ACCEPTED);
+  Set("state = 'AGREED'");
+  Reopen();
+  EXPECT_THAT(RecipientsOf(Cancel()), ElementsAre(cids_));
+  TimePasses("2 days");
+  database_.Sql("update parley.notifications set create_time = now() where cause = 'CANCEL_CALENDAR_ENTRY'");
+  ClaimDue();
+  NotifyOneNow("cid@example.com");
+}
+
+}  // namespace
+}  // namespace parley::notification
