@@ -6,13 +6,14 @@
 
 #include <algorithm>
 #include <cstring>
+#include <regex>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
-#include "common/data/key.h"
+#include "common/address/address.h"
 
 namespace parley::notification {
 namespace {
@@ -20,7 +21,6 @@ namespace {
 using Outcomes = v1::Notification::Attempt;
 
 constexpr size_t kMaxDetailBytes = 200;
-constexpr absl::Duration kConnectTimeout = absl::Seconds(10);
 // By how much curl's own clock is behind ours, so that ours counts.
 constexpr absl::Duration kCurlDelay = absl::Seconds(3);
 
@@ -30,8 +30,9 @@ struct Sending {
   const std::stop_token& stop;
   const std::set<int>& sockets;
   absl::Time deadline;
+  bool reply_ended = true;   // what comes is another one
   bool handed_over = false;  // the end of the mail was given to curl: from now on the server may have taken it
-  std::string refusal = "";  // the server's last line that was one
+  std::string refusal = "";  // the server's last reply that was one, all its lines
 };
 
 // Without this curl says QUIT at the end, and waits two minutes for the answer of a server that hangs.
@@ -60,10 +61,16 @@ size_t ReadMail(char* buffer, size_t size, size_t count, void* user) {
   return bytes;
 }
 
-size_t KeepRefusal(char* line, size_t size, size_t count, void* user) {
-  const std::string_view reply(line, size * count);
-  if (reply.starts_with('4') || reply.starts_with('5')) static_cast<Sending*>(user)->refusal = reply;
-  return reply.size();
+// Called for each line that the server says: `550-no`, and `550 at all` as the last one of its reply.
+size_t KeepRefusal(char* bytes, size_t size, size_t count, void* user) {
+  const std::string_view line(bytes, size * count);
+  auto& sending = *static_cast<Sending*>(user);
+  if (line.starts_with('4') || line.starts_with('5')) {
+    if (sending.reply_ended) sending.refusal.clear();
+    sending.refusal += line;
+  }
+  sending.reply_ended = line.size() < 4 || line[3] != '-';
+  return line.size();
 }
 
 // Asked about once a second, also while curl waits; anything but 0 ends the transfer.
@@ -74,8 +81,42 @@ int IsOver(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
   return 1;
 }
 
+long ReplyOf(CURL* curl) {
+  long reply = 0;
+  curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &reply);
+  return reply;
+}
+
+// Whether a connection that was kept had been closed by the server, which curl noticed too late.
+bool WasClosedBefore(CURL* curl, CURLcode code, const Sending& sending) {
+  const bool broken = code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR || code == CURLE_GOT_NOTHING;
+  if (!broken || sending.handed_over || ReplyOf(curl) >= 400) return false;
+  long connections_made = 0;
+  curl_easy_getinfo(curl, CURLINFO_NUM_CONNECTS, &connections_made);
+  return connections_made == 0;
+}
+
 // RFC 4954: what is wrong is our login, not the mail.
 bool IsAboutLogin(long reply) { return reply == 530 || reply == 534 || reply == 535 || reply == 538; }
+
+// RFC 3463, 3.2: 5.1.x is about addresses, of which 5.1.7 and 5.1.8 are about the sender's.
+bool IsNoSuchAddress(const std::string& reply) {
+  static const std::regex status("5[0-9][0-9][ -]5\\.1\\.(\\d+)( .*)?");
+  std::smatch found;
+  return std::regex_match(reply, found, status) && found[1] != "7" && found[1] != "8";
+}
+
+// As the wire wants it: every line ends in CRLF, and there is no NUL.
+bool IsWellFormed(std::string_view message) {
+  for (size_t i = 0; i < message.size(); ++i) {
+    if (message[i] == '\0') return false;
+    if (message[i] == '\r' && (i + 1 == message.size() || message[i + 1] != '\n')) return false;
+    if (message[i] == '\n' && (i == 0 || message[i - 1] != '\r')) return false;
+  }
+  return true;
+}
+
+long Milliseconds(absl::Duration duration) { return static_cast<long>(absl::ToInt64Milliseconds(duration)); }
 
 SendResult ResultOf(CURLcode code, long reply, const Sending& sending) {
   if (code == CURLE_OK) return {Outcomes::ACCEPTED, ""};
@@ -83,7 +124,7 @@ SendResult ResultOf(CURLcode code, long reply, const Sending& sending) {
   // CURLE_SEND_ERROR is how curl tells that MAIL, RCPT or DATA was refused. Other refusals (the greeting, EHLO, AUTH)
   // are not about this mail.
   const bool about_mail = code == CURLE_SEND_ERROR || sending.handed_over;
-  if (reply >= 500 && about_mail && !IsAboutLogin(reply)) return {Outcomes::REFUSED, what};
+  if (reply >= 500 && about_mail && !IsAboutLogin(reply)) return {Outcomes::REFUSED, what, IsNoSuchAddress(what)};
   if (reply < 400 && sending.handed_over) return {Outcomes::UNKNOWN, what};
   return {Outcomes::DEFERRED, what};
 }
@@ -98,7 +139,7 @@ std::string Reduced(std::string_view reply) {
   std::vector<std::string> words = absl::StrSplit(text, ' ', absl::SkipEmpty());
   for (std::string& word : words) {
     if (word.find('@') != std::string::npos) word = "<address>";
-    if (word.find(data::kGuestKeyPrefix) != std::string::npos) word = "<key>";
+    if (word.find("parley_") != std::string::npos) word = "<key>";
   }
   return absl::StrJoin(words, " ").substr(0, kMaxDetailBytes);
 }
@@ -110,6 +151,8 @@ SmtpTransport::~SmtpTransport() { Disconnect(sockets_); }
 
 SendResult SmtpTransport::Send(const std::string& from, const std::string& to, const std::string& message,
                                const std::stop_token& stop) {
+  if (!ParseAddress(from).ok() || !ParseAddress(to).ok()) return {Outcomes::REFUSED, "not a valid address"};
+  if (!IsWellFormed(message)) return {Outcomes::REFUSED, "the mail is not well formed"};
   CURL* curl = curl_.get();
   if (curl == nullptr) return {Outcomes::DEFERRED, "curl cannot be started"};
   Sending sending{message, stop, sockets_, absl::Now() + settings_.timeout};
@@ -121,10 +164,11 @@ SendResult SmtpTransport::Send(const std::string& from, const std::string& to, c
   curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "smtp,smtps");
   curl_easy_setopt(curl, CURLOPT_PROXY, "");
   curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS,
-                   static_cast<long>(absl::ToInt64Milliseconds(std::min(settings_.timeout, kConnectTimeout))));
-  curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS,
-                   static_cast<long>(absl::ToInt64Milliseconds(settings_.timeout + kCurlDelay)));
+  curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, Milliseconds(settings_.connect_timeout));
+  // In whole seconds.
+  curl_easy_setopt(curl, CURLOPT_SERVER_RESPONSE_TIMEOUT,
+                   static_cast<long>(absl::ToInt64Seconds(absl::Ceil(settings_.reply_timeout, absl::Seconds(1)))));
+  curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, Milliseconds(settings_.timeout + kCurlDelay));
   curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, &OpenSocket);
   curl_easy_setopt(curl, CURLOPT_OPENSOCKETDATA, &sockets_);
   curl_easy_setopt(curl, CURLOPT_CLOSESOCKETFUNCTION, &CloseSocket);
@@ -134,8 +178,15 @@ SendResult SmtpTransport::Send(const std::string& from, const std::string& to, c
   if (!settings_.username.empty()) {
     curl_easy_setopt(curl, CURLOPT_USERNAME, settings_.username.c_str());
     curl_easy_setopt(curl, CURLOPT_PASSWORD, settings_.password.c_str());
-    // A password never goes out in the clear.
+  }
+  // A password never goes out in the clear.
+  if (settings_.starttls || !settings_.username.empty()) {
     curl_easy_setopt(curl, CURLOPT_USE_SSL, static_cast<long>(CURLUSESSL_ALL));
+  }
+  if (!settings_.ca_file.empty()) curl_easy_setopt(curl, CURLOPT_CAINFO, settings_.ca_file.c_str());
+  if (!settings_.verify_certificate) {
+    curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 0L);
+    curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 0L);
   }
   curl_easy_setopt(curl, CURLOPT_MAIL_FROM, from.c_str());
   curl_easy_setopt(curl, CURLOPT_MAIL_RCPT, recipients.get());
@@ -147,10 +198,13 @@ SendResult SmtpTransport::Send(const std::string& from, const std::string& to, c
   curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
   curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, &IsOver);
   curl_easy_setopt(curl, CURLOPT_XFERINFODATA, &sending);
-  const CURLcode code = curl_easy_perform(curl);
-  long reply = 0;
-  curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &reply);
-  return ResultOf(code, reply, sending);
+  CURLcode code = curl_easy_perform(curl);
+  if (WasClosedBefore(curl, code, sending)) {
+    sending.left = message;
+    curl_easy_setopt(curl, CURLOPT_FRESH_CONNECT, 1L);
+    code = curl_easy_perform(curl);
+  }
+  return ResultOf(code, ReplyOf(curl), sending);
 }
 
 }  // namespace parley::notification

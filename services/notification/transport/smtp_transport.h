@@ -39,7 +39,7 @@ class SmtpTransport final : public Transport {
 };
 
 // What a mail server says, as it may be kept: one line of printable ASCII, at most 200 bytes, without any word that has
-// an @ in it or looks like a key.
+// an @ in it or looks like a key or a token of ours.
 std::string Reduced(std::string_view reply);
 
 }  // namespace parley::notification

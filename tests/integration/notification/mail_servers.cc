@@ -1,12 +1,8 @@
 #include "tests/integration/notification/mail_servers.h"
 
-#include <arpa/inet.h>
-#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -26,9 +22,56 @@ std::string Content(const std::filesystem::path& path) {
   return content.str();
 }
 
-void Say(int connection, std::string_view text) {
-  const std::string line = std::string(text) + "\r\n";
-  static_cast<void>(send(connection, line.data(), line.size(), MSG_NOSIGNAL));
+const char* NameOf(BadMailServer::Fault fault) {
+  using Fault = BadMailServer::Fault;
+  switch (fault) {
+    case Fault::kNone:
+      return "none";
+    case Fault::kSlow:
+      return "slow";
+    case Fault::kHangAtGreeting:
+      return "hang-at-greeting";
+    case Fault::kRefuseGreeting:
+      return "refuse-greeting";
+    case Fault::kRefuseLogin:
+      return "refuse-login";
+    case Fault::kCloseBeforeMail:
+      return "close-before-mail";
+    case Fault::kCloseAmidMail:
+      return "close-amid-mail";
+    case Fault::kCloseAfterMail:
+      return "close-after-mail";
+    case Fault::kHangAfterMail:
+      return "hang-after-mail";
+    case Fault::kRefuseMail:
+      return "refuse-mail";
+    case Fault::kDeferMail:
+      return "defer-mail";
+    case Fault::kCloseAfterReply:
+      return "close-after-reply";
+  }
+  std::abort();
+}
+
+std::string PortFileOf(const TemporaryFolder& folder) { return folder.path() + "/port"; }
+int PortOf(const TemporaryFolder& folder) { return std::atoi(Content(PortFileOf(folder)).c_str()); }
+
+// Starts a program that keeps mails in the folder, and waits until it listens.
+pid_t Start(std::vector<std::string> arguments, const TemporaryFolder& folder) {
+  arguments.insert(arguments.begin(), {"/usr/bin/python3", "-I"});
+  arguments.insert(arguments.end(), {"--folder", folder.path(), "--port-file", PortFileOf(folder)});
+  std::vector<char*> argv;
+  for (std::string& argument : arguments) argv.push_back(argument.data());
+  argv.push_back(nullptr);
+  pid_t pid = 0;
+  if (posix_spawn(&pid, argv[0], nullptr, nullptr, argv.data(), environ) != 0) std::abort();
+  if (!Eventually([&] { return std::filesystem::exists(PortFileOf(folder)); })) std::abort();
+  return pid;
+}
+
+void Stop(pid_t pid) {
+  kill(pid, SIGTERM);
+  waitpid(pid, nullptr, 0);
 }
 
 }  // namespace
@@ -67,100 +110,32 @@ Mailbox::Mailbox() {
     std::cerr << "PARLEY_TEST_MAILBOX is not set: run the tests with tests/run\n";
     std::exit(1);
   }
-  const std::string port_file = folder_.path() + "/port";
-  std::vector<std::string> arguments{"/usr/bin/python3", "-I",          program,  "--folder",
-                                     folder_.path(),     "--port-file", port_file};
-  std::vector<char*> argv;
-  for (std::string& argument : arguments) argv.push_back(argument.data());
-  argv.push_back(nullptr);
-  if (posix_spawn(&pid_, argv[0], nullptr, nullptr, argv.data(), environ) != 0) std::abort();
-  if (!Eventually([&] { return std::filesystem::exists(port_file); })) std::abort();
-  url_ = absl::StrCat("smtp://127.0.0.1:", std::atoi(Content(port_file).c_str()));
+  pid_ = Start({program}, folder_);
+  url_ = absl::StrCat("smtp://127.0.0.1:", PortOf(folder_));
 }
 
-Mailbox::~Mailbox() {
-  kill(pid_, SIGTERM);
-  waitpid(pid_, nullptr, 0);
+Mailbox::~Mailbox() { Stop(pid_); }
+
+BadMailServer::BadMailServer(Fault fault, int times, const MailServerSettings& settings) {
+  std::vector<std::string> arguments{PARLEY_MAIL_SERVER,
+                                     "--fault",
+                                     NameOf(fault),
+                                     "--times",
+                                     absl::StrCat(times),
+                                     "--delay-ms",
+                                     absl::StrCat(settings.delay_ms)};
+  auto add = [&](const std::string& flag, const std::string& value) {
+    if (!value.empty()) arguments.insert(arguments.end(), {flag, value});
+  };
+  add("--certificate", settings.certificate);
+  add("--key", settings.key);
+  add("--login", settings.login);
+  if (settings.tls) arguments.push_back("--tls");
+  pid_ = Start(arguments, folder_);
+  // By the name that certificates are made for.
+  url_ = absl::StrCat(settings.tls ? "smtps" : "smtp", "://localhost:", PortOf(folder_));
 }
 
-BadMailServer::BadMailServer(Fault fault, int times) : fault_(fault), times_(times) {
-  listener_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof(address);
-  if (bind(listener_, reinterpret_cast<sockaddr*>(&address), size) != 0 || listen(listener_, 16) != 0 ||
-      getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size) != 0 || pipe(end_) != 0) {
-    std::abort();
-  }
-  url_ = absl::StrCat("smtp://127.0.0.1:", ntohs(address.sin_port));
-  thread_ = std::thread([this] { Run(); });
-}
-
-BadMailServer::~BadMailServer() {
-  close(end_[1]);
-  thread_.join();
-  close(end_[0]);
-  close(listener_);
-}
-
-std::vector<std::string> BadMailServer::Mails() {
-  absl::MutexLock lock(&mutex_);
-  return mails_;
-}
-
-void BadMailServer::Run() {
-  for (int count = 0;; ++count) {
-    pollfd wait[] = {{listener_, POLLIN, 0}, {end_[0], POLLIN, 0}};
-    poll(wait, 2, -1);
-    if (wait[1].revents != 0) return;
-    const int connection = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
-    Speak(connection, count < times_);
-    close(connection);
-  }
-}
-
-bool BadMailServer::ReadUntil(int connection, std::string& buffer, const std::string& end, std::string& text) {
-  size_t found;
-  while ((found = buffer.find(end)) == std::string::npos) {
-    pollfd wait[] = {{connection, POLLIN, 0}, {end_[0], POLLIN, 0}};
-    poll(wait, 2, -1);
-    char bytes[4096];
-    const ssize_t size = wait[1].revents != 0 ? 0 : recv(connection, bytes, sizeof(bytes), 0);
-    if (size <= 0) return false;
-    buffer.append(bytes, static_cast<size_t>(size));
-  }
-  text = buffer.substr(0, found);
-  buffer.erase(0, found + end.size());
-  return true;
-}
-
-void BadMailServer::Speak(int connection, bool faulty) {
-  std::string buffer;
-  std::string line;
-  auto fails = [&](Fault fault) { return faulty && fault_ == fault; };
-  // Until the client gives up.
-  auto hang = [&] { ReadUntil(connection, buffer, "this is never sent", line); };
-  if (fails(Fault::kHangAtGreeting)) return hang();
-  Say(connection, fails(Fault::kRefuseGreeting) ? "554 no service" : "220 ready");
-  while (ReadUntil(connection, buffer, "\r\n", line)) {
-    if (line.starts_with("MAIL") && fails(Fault::kRefuseLogin)) {
-      Say(connection, "530 5.7.0 authentication required");
-    } else if (line.starts_with("DATA")) {
-      if (fails(Fault::kCloseBeforeMail)) return;
-      Say(connection, "354 go on");
-      if (!ReadUntil(connection, buffer, "\r\n.\r\n", line)) return;
-      {
-        absl::MutexLock lock(&mutex_);
-        mails_.push_back(line);
-      }
-      if (fails(Fault::kCloseAfterMail)) return;
-      if (fails(Fault::kHangAfterMail)) return hang();
-      Say(connection, fails(Fault::kRefuseMail) ? "554 5.6.0 not for <bob@example.com>" : "250 taken");
-    } else {
-      Say(connection, "250 ok");
-    }
-  }
-}
+BadMailServer::~BadMailServer() { Stop(pid_); }
 
 }  // namespace parley::notification

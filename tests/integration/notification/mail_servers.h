@@ -1,13 +1,9 @@
-// Mail servers for tests: deploy/lib/mailbox.py as a process of its own, and one that fails as it is told.
+// Mail servers for tests, each a process of its own: deploy/lib/mailbox.py, and one that fails as it is told.
 #pragma once
 
 #include <functional>
-#include <memory>
 #include <string>
-#include <thread>
 #include <vector>
-
-#include "absl/synchronization/mutex.h"
 
 namespace parley::notification {
 
@@ -41,39 +37,43 @@ class Mailbox {
   std::string url_;
 };
 
-// Speaks as much SMTP as a client needs, one connection after the other, and then does what it was made for.
+// How a BadMailServer listens.
+struct MailServerSettings {
+  std::string certificate = "";  // a file, as the key: it offers STARTTLS
+  std::string key = "";
+  bool tls = false;        // in place of that, TLS from the first byte
+  std::string login = "";  // name:password, without which it takes nothing
+  int delay_ms = 0;        // of each reply, for kSlow
+};
+
+// A real one too (tests/support/mail_server.py), which does what it was made for.
 class BadMailServer {
  public:
   enum class Fault {
-    kCloseAfterMail,   // takes the mail, and closes without a reply
-    kHangAfterMail,    // takes the mail, and says nothing
+    kNone,
+    kSlow,
     kHangAtGreeting,   // says nothing at all
     kRefuseGreeting,   // 554
-    kRefuseMail,       // 554 to the mail as a whole
     kRefuseLogin,      // 530 to MAIL
     kCloseBeforeMail,  // closes in place of a reply to DATA
+    kCloseAmidMail,    // closes when a part of the mail has come
+    kCloseAfterMail,   // takes the mail, and closes without a reply
+    kHangAfterMail,    // takes the mail, and says nothing
+    kRefuseMail,       // 554 to the mail as a whole, in several lines
+    kDeferMail,        // 451 to the mail as a whole
+    kCloseAfterReply,  // takes the mail, says so, and closes
   };
-  // From the connection number `times` on it takes every mail.
-  explicit BadMailServer(Fault fault, int times = 1000);
+  // After so many connections it takes every mail.
+  explicit BadMailServer(Fault fault, int times = 1000, const MailServerSettings& settings = {});
   ~BadMailServer();
   const std::string& url() const { return url_; }
-  // What it was sent, whatever it said of it.
-  std::vector<std::string> Mails();
+  // What it was sent, whatever it said of it; before each how it came: X-RcptTo, X-Connection, X-Tls, X-Login.
+  std::vector<std::string> Mails() const { return folder_.Mails(); }
 
  private:
-  void Run();
-  void Speak(int connection, bool faulty);
-  // False at the end of the connection, or of the test.
-  bool ReadUntil(int connection, std::string& buffer, const std::string& end, std::string& text);
-
-  const Fault fault_;
-  const int times_;
-  int listener_ = -1;
-  int end_[2];
+  TemporaryFolder folder_;
+  pid_t pid_ = 0;
   std::string url_;
-  absl::Mutex mutex_;
-  std::vector<std::string> mails_ ABSL_GUARDED_BY(mutex_);
-  std::thread thread_;
 };
 
 }  // namespace parley::notification

@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <sys/stat.h>
 
+#include <cstdlib>
 #include <filesystem>
+#include <fstream>
 
 #include "absl/time/clock.h"
 #include "services/notification/transport/file_transport.h"
@@ -51,9 +53,11 @@ TEST(SmtpTransport, TellsRefusalsForGoodFromRefusalsForNow) {
   const SendResult refused = Send(transport, "refuse@example.com");
   EXPECT_EQ(refused.outcome, Outcomes::REFUSED);
   EXPECT_THAT(refused.detail, HasSubstr("550 5.1.1 there is no such mailbox"));
+  EXPECT_TRUE(refused.no_such_address);
   const SendResult deferred = Send(transport, "defer@example.com");
   EXPECT_EQ(deferred.outcome, Outcomes::DEFERRED);
   EXPECT_THAT(deferred.detail, HasSubstr("451"));
+  EXPECT_FALSE(deferred.no_such_address);
   EXPECT_EQ(Send(transport, "bob@example.com").outcome, Outcomes::ACCEPTED);
   EXPECT_THAT(mailbox.Mails(), SizeIs(1));
 }
@@ -69,6 +73,7 @@ TEST(SmtpTransport, WhatComesBeforeTheMailIsForNow) {
   for (const Fault fault : {Fault::kRefuseGreeting, Fault::kRefuseLogin, Fault::kCloseBeforeMail}) {
     BadMailServer server(fault);
     EXPECT_EQ(SendTo(server.url()).outcome, Outcomes::DEFERRED) << static_cast<int>(fault);
+    EXPECT_THAT(server.Mails(), IsEmpty());
   }
   BadMailServer server(Fault::kHangAtGreeting);
   EXPECT_EQ(SendTo(server.url(), absl::Milliseconds(200)).outcome, Outcomes::DEFERRED);
@@ -78,7 +83,15 @@ TEST(SmtpTransport, ARefusalOfTheMailItselfIsForGood) {
   BadMailServer server(Fault::kRefuseMail);
   const SendResult result = SendTo(server.url());
   EXPECT_EQ(result.outcome, Outcomes::REFUSED);
-  EXPECT_EQ(result.detail, "554 5.6.0 not for <address>");
+  EXPECT_EQ(result.detail, "554-5.6.0 not for <address> 554 5.6.0 at all");
+  EXPECT_FALSE(result.no_such_address);
+}
+
+TEST(SmtpTransport, ARefusalForNowOfTheMailItself) {
+  BadMailServer server(Fault::kDeferMail, 1);
+  const SendResult result = SendTo(server.url());
+  EXPECT_EQ(result.outcome, Outcomes::DEFERRED);
+  EXPECT_EQ(result.detail, "451 4.2.2 the mailbox of <address> is full");
 }
 
 TEST(SmtpTransport, WhatIsLostAfterTheMailIsUnknown) {
@@ -100,6 +113,171 @@ TEST(SmtpTransport, EndsSoonWhenToldTo) {
   sending.join();
   EXPECT_EQ(result.outcome, Outcomes::UNKNOWN);
   EXPECT_LT(absl::Now() - stopped, absl::Seconds(20));
+}
+
+TEST(SmtpTransport, ConnectionsAreUsedAgain) {
+  BadMailServer server(Fault::kNone);
+  SmtpTransport transport({.url = server.url(), .starttls = false});
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(Send(transport, "bob@example.com").outcome, Outcomes::ACCEPTED);
+  ASSERT_THAT(server.Mails(), SizeIs(3));
+  for (const std::string& mail : server.Mails()) EXPECT_THAT(mail, HasSubstr("X-Connection: 1\r\n"));
+  // After a refusal there is another one.
+  EXPECT_EQ(Send(transport, "refuse@example.com").outcome, Outcomes::REFUSED);
+  EXPECT_EQ(Send(transport, "bob@example.com").outcome, Outcomes::ACCEPTED);
+  EXPECT_THAT(server.Mails().at(3), HasSubstr("X-Connection: 2\r\n"));
+}
+
+TEST(SmtpTransport, AConnectionThatWasClosedMeanwhileIsMadeAnew) {
+  BadMailServer server(Fault::kCloseAfterReply);
+  SmtpTransport transport({.url = server.url(), .starttls = false});
+  for (int i = 0; i < 3; ++i) {
+    const SendResult result = Send(transport, "bob@example.com");
+    EXPECT_EQ(result.outcome, Outcomes::ACCEPTED) << result.detail;
+  }
+  ASSERT_THAT(server.Mails(), SizeIs(3));
+  EXPECT_THAT(server.Mails()[2], HasSubstr("X-Connection: 3\r\n"));
+}
+
+TEST(SmtpTransport, TheTimeOfEachStepIsLimited) {
+  BadMailServer silent(Fault::kHangAtGreeting);
+  SmtpTransport connecting({.url = silent.url(), .starttls = false, .connect_timeout = absl::Milliseconds(300)});
+  EXPECT_EQ(Send(connecting, "bob@example.com").outcome, Outcomes::DEFERRED);
+  BadMailServer hanging(Fault::kHangAfterMail);
+  SmtpTransport replying({.url = hanging.url(), .starttls = false, .reply_timeout = absl::Seconds(1)});
+  EXPECT_EQ(Send(replying, "bob@example.com").outcome, Outcomes::UNKNOWN);
+  // Each reply in its time, but all together too late.
+  BadMailServer slow(Fault::kSlow, 1000, {.delay_ms = 400});
+  EXPECT_EQ(SendTo(slow.url(), absl::Seconds(1)).outcome, Outcomes::DEFERRED);
+  const SendResult result = SendTo(slow.url(), absl::Seconds(20));
+  EXPECT_EQ(result.outcome, Outcomes::ACCEPTED) << result.detail;
+}
+
+TEST(SmtpTransport, WhatIsLostAmidTheMailWasNotTaken) {
+  BadMailServer server(Fault::kCloseAmidMail);
+  std::string large = "Subject: x\r\n\r\n";
+  for (int i = 0; i < 100000; ++i) large += "a line of many in a mail that does not fit into any buffer\r\n";
+  SmtpTransport transport({.url = server.url(), .starttls = false});
+  EXPECT_EQ(transport.Send(kFrom, "bob@example.com", large, {}).outcome, Outcomes::DEFERRED);
+}
+
+TEST(SmtpTransport, NothingThatIsNotOneAddressReachesTheWire) {
+  BadMailServer server(Fault::kNone);
+  SmtpTransport transport({.url = server.url(), .starttls = false});
+  for (const char* to : {"bob@example.com>\r\nRCPT TO:<eve@example.net", "bob@example.com, eve@example.net", "bob",
+                         "<bob@example.com>", "bob@example.com\n", ""}) {
+    EXPECT_EQ(Send(transport, to).outcome, Outcomes::REFUSED) << to;
+    EXPECT_EQ(transport.Send(to, "bob@example.com", kMessage, {}).outcome, Outcomes::REFUSED) << to;
+  }
+  using namespace std::string_literals;
+  for (const std::string& message :
+       {"Subject: x\r\n\r\na\0b\r\n"s, "Subject: x\n\nx\n"s, "Subject: x\r\n\r\n\rx\r\n"s}) {
+    EXPECT_EQ(transport.Send(kFrom, "bob@example.com", message, {}).outcome, Outcomes::REFUSED);
+  }
+  EXPECT_THAT(server.Mails(), IsEmpty());
+}
+
+TEST(SmtpTransport, DotsArriveAsTheyWere) {
+  BadMailServer server(Fault::kNone);
+  SmtpTransport transport({.url = server.url(), .starttls = false});
+  const std::string message = "Subject: x\r\n\r\n.\r\n..\r\n.hidden\r\n\r\n.\r\n";
+  ASSERT_EQ(transport.Send(kFrom, "bob@example.com", message, {}).outcome, Outcomes::ACCEPTED);
+  EXPECT_TRUE(server.Mails().at(0).ends_with(message)) << server.Mails()[0];
+}
+
+// Certificates as their owners make them, by the openssl command: an authority, and one by it for localhost, for
+// another host, and one that has expired.
+class SmtpTls : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    folder = new TemporaryFolder();
+    Openssl("req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=Authority -keyout ca.key -out ca.pem");
+    for (const std::string name : {"localhost", "elsewhere.example", "expired"}) {
+      const std::string host = name == "expired" ? "localhost" : name;
+      std::ofstream(Path(name + ".ext")) << "subjectAltName=DNS:" << host << "\n";
+      Openssl("req -newkey rsa:2048 -nodes -subj /CN=" + host + " -keyout " + name + ".key -out " + name + ".csr");
+      // An end in the past.
+      Openssl("x509 -req -in " + name + ".csr -CA ca.pem -CAkey ca.key -CAcreateserial -days " +
+              (name == "expired" ? "-1" : "2") + " -extfile " + name + ".ext -out " + name + ".pem");
+    }
+  }
+  static void TearDownTestSuite() { delete folder; }
+
+  static std::string Path(const std::string& file) { return folder->path() + "/" + file; }
+  static void Openssl(const std::string& arguments) {
+    const std::string command = "cd " + folder->path() + " && openssl " + arguments + " >>log 2>&1";
+    ASSERT_EQ(std::system(command.c_str()), 0) << command;
+  }
+  static MailServerSettings With(const std::string& certificate, bool tls, const std::string& login = "") {
+    return {.certificate = Path(certificate + ".pem"), .key = Path(certificate + ".key"), .tls = tls, .login = login};
+  }
+  static SmtpSettings Trusting(const BadMailServer& server) { return {.url = server.url(), .ca_file = Path("ca.pem")}; }
+  static SendResult SendBy(const SmtpSettings& settings) {
+    SmtpTransport transport(settings);
+    return Send(transport, "bob@example.com");
+  }
+
+  static inline TemporaryFolder* folder = nullptr;
+};
+
+TEST_F(SmtpTls, StarttlsAndTls) {
+  for (const bool tls : {false, true}) {
+    BadMailServer server(Fault::kNone, 1000, With("localhost", tls));
+    SmtpTransport transport(Trusting(server));
+    for (int i = 0; i < 2; ++i) {
+      const SendResult result = Send(transport, "bob@example.com");
+      EXPECT_EQ(result.outcome, Outcomes::ACCEPTED) << result.detail;
+    }
+    ASSERT_THAT(server.Mails(), SizeIs(2));
+    EXPECT_THAT(server.Mails()[1], HasSubstr("X-Connection: 1\r\nX-Tls: yes\r\n"));
+  }
+}
+
+TEST_F(SmtpTls, NothingIsSentToAServerThatIsNotWhoItShouldBe) {
+  for (const bool tls : {false, true}) {
+    for (const char* certificate : {"elsewhere.example", "expired"}) {
+      BadMailServer server(Fault::kNone, 1000, With(certificate, tls));
+      const SendResult result = SendBy(Trusting(server));
+      EXPECT_EQ(result.outcome, Outcomes::DEFERRED) << certificate;
+      EXPECT_THAT(result.detail, HasSubstr("certificate")) << certificate;
+      EXPECT_THAT(server.Mails(), IsEmpty());
+    }
+    // One that nobody knows.
+    BadMailServer server(Fault::kNone, 1000, With("localhost", tls));
+    EXPECT_EQ(SendBy({.url = server.url()}).outcome, Outcomes::DEFERRED);
+    EXPECT_THAT(server.Mails(), IsEmpty());
+    // Unless it is not looked at.
+    EXPECT_EQ(SendBy({.url = server.url(), .verify_certificate = false}).outcome, Outcomes::ACCEPTED);
+  }
+}
+
+TEST_F(SmtpTls, NothingIsSentInTheClear) {
+  BadMailServer server(Fault::kNone);
+  const SendResult result = SendBy({.url = server.url()});
+  EXPECT_EQ(result.outcome, Outcomes::DEFERRED);
+  EXPECT_THAT(server.Mails(), IsEmpty());
+  // A login not either, whatever the settings.
+  EXPECT_EQ(SendBy({.url = server.url(), .starttls = false, .username = "parley", .password = "secret"}).outcome,
+            Outcomes::DEFERRED);
+  EXPECT_THAT(server.Mails(), IsEmpty());
+}
+
+TEST_F(SmtpTls, Login) {
+  for (const bool tls : {false, true}) {
+    BadMailServer server(Fault::kNone, 1000, With("localhost", tls, "parley:right"));
+    SmtpSettings settings = Trusting(server);
+    EXPECT_EQ(SendBy(settings).outcome, Outcomes::DEFERRED) << "without a login";
+    settings.username = "parley";
+    settings.password = "wrong";
+    const SendResult wrong = SendBy(settings);
+    EXPECT_EQ(wrong.outcome, Outcomes::DEFERRED);
+    EXPECT_THAT(wrong.detail, HasSubstr("535"));
+    EXPECT_THAT(wrong.detail, Not(HasSubstr("wrong")));
+    EXPECT_THAT(server.Mails(), IsEmpty());
+    settings.password = "right";
+    const SendResult right = SendBy(settings);
+    EXPECT_EQ(right.outcome, Outcomes::ACCEPTED) << right.detail;
+    EXPECT_THAT(server.Mails().at(0), HasSubstr("X-Login: parley\r\n"));
+  }
 }
 
 TEST(FileTransport, MakesAFileForEachMailThatOthersCannotRead) {
