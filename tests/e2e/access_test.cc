@@ -19,7 +19,9 @@ struct World {
   std::string api_key;       // one of the party's
   std::string email_token;   // the party's, by which the guest calls
   std::string notification;  // in the party's name
-  User target;               // somebody whom staff may change
+  std::string suppression;
+  std::string unsubscribe_token;
+  User target;  // somebody whom staff may change
 };
 
 using Call = std::function<absl::Status(Client&, const World&)>;
@@ -177,6 +179,20 @@ const std::map<std::string, Row>& Table() {
                                        r.mutable_party()->set_address(w.event.parties(0).address());
                                      }),
         "yyyyyyyyy"}},
+      {"Unsubscribe",
+       {Do<UnsubscribeRequest>(&NotificationStub::Unsubscribe,
+                               [](auto& r, const World& w) { r.set_token(w.unsubscribe_token); }),
+        "yyyyyyyyy"}},
+      {"GetSuppression",
+       {Do<GetSuppressionRequest>(&NotificationStub::GetSuppression,
+                                  [](auto& r, const World& w) { r.set_name(w.suppression); }),
+        "-nnnnnnyn"}},
+      {"ListSuppressions",
+       {Do<ListSuppressionsRequest>(&NotificationStub::ListSuppressions, [](auto&, const World&) {}), "-nnnnnnyn"}},
+      {"DeleteSuppression",
+       {Do<DeleteSuppressionRequest>(&NotificationStub::DeleteSuppression,
+                                     [](auto& r, const World& w) { r.set_name(w.suppression); }),
+        "-nnnnnnyn"}},
   };
   return table;
 }
@@ -200,6 +216,9 @@ class AccessTest : public E2eTest {
     promote.mutable_user()->set_name(staff_party);
     promote.mutable_user()->set_role(User::STAFF);
     ASSERT_THAT(staff_client->Call(&Tokens::UpdateUser, promote), Succeeds());
+    ASSERT_THAT(party_client->Call(&NotificationStub::NotifyParties, Notice(MakeEvent(), {kInactiveAddress})),
+                Succeeds());
+    unsubscribe_token = MailedUnsubscribeToken(kInactiveAddress, 0);
   }
   static void TearDownTestSuite() {
     staff_client.reset();
@@ -230,6 +249,8 @@ class AccessTest : public E2eTest {
   static World MakeWorld(const std::string& method, std::string& guest_key) {
     World world;
     world.event = MakeEvent();
+    world.unsubscribe_token = unsubscribe_token;
+    if (method.ends_with("Suppression")) world.suppression = MakeSuppression();
     world.user = user;
     guest_key = MakeEmailToken(world.event, user, world.email_token);
     if (method == "RevokeApiKey") {
@@ -241,9 +262,9 @@ class AccessTest : public E2eTest {
       const std::string id = Uuid::TimeOrdered().ToString();
       database->Sql(absl::StrCat(
           "insert into parley.notifications (notification_id, event_id, recipient_id, sender_id, state, create_time, ",
-          "attempts, next_attempt_time) values ('", id, "', '", world.event.name().substr(7), "', '", user.substr(6),
-          "', '", user.substr(6), "', '", method == "RetryNotification" ? "FAILED" : "PENDING",
-          "', now(), 0, now() + interval '1 day')"));
+          "attempts, next_attempt_time, pending_since, cause) values ('", id, "', '", world.event.name().substr(7),
+          "', '", user.substr(6), "', '", user.substr(6), "', '", method == "RetryNotification" ? "FAILED" : "PENDING",
+          "', now(), 0, now() + interval '1 day', now(), 'NOTIFY_PARTIES')"));
       world.notification = absl::StrCat(world.event.name(), "/notifications/", id);
     }
     if (method.ends_with("User") || method == "CreateApiKey") {
@@ -309,7 +330,7 @@ class AccessTest : public E2eTest {
   }
 
   static inline std::unique_ptr<Client> staff_client, party_client;
-  static inline std::string party_key, outsider_key, user, staff_party;
+  static inline std::string party_key, outsider_key, user, staff_party, unsubscribe_token;
 };
 
 TEST_F(AccessTest, EveryMethodOfTheContractsHasARow) {

@@ -116,11 +116,31 @@ std::string E2eTest::UserOf(const std::string& address) {
   return users.ok() && users->users_size() == 1 ? users->users(0).name() : "";
 }
 
-std::string E2eTest::MailedKey(const std::string& address, size_t number) {
-  if (!Eventually([&] { return system->Mails(address).size() > number; })) return "";
-  const std::string mail = system->Mails(address)[number];
+namespace {
+
+// What stands in the mail of this number; waits for it.
+std::string Mailed(const test::System& system, const std::string& address, size_t number, const std::string& pattern) {
+  if (!Eventually([&] { return system.Mails(address).size() > number; })) return "";
+  const std::string mail = system.Mails(address)[number];
   std::smatch found;
-  return std::regex_search(mail, found, std::regex("#(parley_guest_[0-9a-f]{40})\r\n")) ? found[1].str() : "";
+  return std::regex_search(mail, found, std::regex(pattern)) ? found[1].str() : "";
+}
+
+}  // namespace
+
+std::string E2eTest::MailedKey(const std::string& address, size_t number) {
+  return Mailed(*system, address, number, "#(parley_guest_[0-9a-f]{40})\r\n");
+}
+
+std::string E2eTest::MailedUnsubscribeToken(const std::string& address, size_t number) {
+  return Mailed(*system, address, number, "/(parley_unsubscribe_[0-9a-f]+)");
+}
+
+std::string E2eTest::MakeSuppression() {
+  const std::string id = Uuid::TimeOrdered().ToString();
+  database->Sql("insert into parley.suppressions values ('" + id + "', sha256('" + id +
+                "'), 'UNSUBSCRIBED', 'of a test', now())");
+  return "suppressions/" + id;
 }
 
 std::string E2eTest::GuestKey(Client& member, const Event& event, const std::string& guest) {

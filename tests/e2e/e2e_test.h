@@ -104,8 +104,13 @@ class E2eTest : public ::testing::Test {
 
   // The key in the link of the mail of this number (from 0) to the address; waits for it.
   static std::string MailedKey(const std::string& address, size_t number);
+  // The token to unsubscribe in that mail's link.
+  static std::string MailedUnsubscribeToken(const std::string& address, size_t number);
   // The key of a guest, whom this member of the event notifies: by a mail that is the guest's first one.
   static std::string GuestKey(Client& member, const Event& event, const std::string& guest);
+
+  // A suppression of nobody's address, made in the database; its name.
+  static std::string MakeSuppression();
 
   static inline std::unique_ptr<TestDatabase> database;
   static inline std::unique_ptr<System> system;

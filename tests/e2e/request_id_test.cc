@@ -91,6 +91,7 @@ class RequestIdTest : public E2eTest {
         {"notifications", "count(*) from notifications"},
         {"cancelled", "count(*) from notifications where state = 'CANCELLED'"},
         {"retried", "count(*) from notifications where retried_after > 0"},
+        {"suppressions", "count(*) from suppressions where detail = 'of a test'"},
         {"remembered", "count(*) from request_records"}};
     std::vector<std::string> selects;
     for (const auto& [name, select] : counts) selects.push_back("(select " + select + ")");
@@ -179,6 +180,12 @@ class RequestIdTest : public E2eTest {
     add(MakeCase(&NotificationStub::RetryNotification, retry,
                  [=](auto& request) { request.set_name(event.name() + "/notifications/" + NewId()); }),
         true, {{"retried", 1}}, event.name());
+
+    notification::v1::DeleteSuppressionRequest lift;
+    lift.set_name(MakeSuppression());
+    add(MakeCase(&NotificationStub::DeleteSuppression, lift,
+                 [](auto& request) { request.set_name("suppressions/" + NewId()); }),
+        true, {{"suppressions", -1}});
 
     token::v1::CreateUserRequest create;
     create.mutable_user()->set_address("registered." + member_address);
