@@ -141,7 +141,9 @@ TEST_F(LinkTest, T7_StrangersPartiesTheDeletedAndTheDeactivatedAllGetTheSameAnsw
   Client staff = Staff();
   Member("stranger@example.com");
   ASSERT_OK_AND_ASSIGN(const Event event, member.Call(&Events::CreateEvent, Proposal({party, shut_out}, {SlotIn(2)})));
-  ASSERT_OK_AND_ASSIGN(const Event deleted, member.Call(&Events::CreateEvent, Proposal({party}, {SlotIn(2)})));
+  // With several slots, so that the deletion has no calendar entry to take back.
+  ASSERT_OK_AND_ASSIGN(const Event deleted,
+                       member.Call(&Events::CreateEvent, Proposal({party}, {SlotIn(2), SlotIn(3)})));
   const std::string key_of_deleted = GuestKey(member, deleted, party);
   const std::string key_of_shut_out = GuestKey(member, event, shut_out);
   ASSERT_THAT(staff.Call(&Events::DeleteEvent, Deletion(deleted)), Succeeds());

@@ -27,6 +27,7 @@ Start GoodStart(const std::string& service, const test::TemporaryFolder& folder)
     start.flags["token-address"] = "unix:" + folder.path() + "/token";
     start.flags["mail-from"] = "parley@example.com";
     start.flags["smtp-url"] = "smtp://127.0.0.1:1";
+    start.environment["PARLEY_SUPPRESSION_SECRET"] = std::string(32, 'a');
   }
   return start;
 }
@@ -123,13 +124,26 @@ TEST(StartTest, TheGatewayRefusesBadRoutesAndLimits) {
 
 TEST(StartTest, TheNotificationServiceRefusesBadMailSettings) {
   const test::TemporaryFolder folder;
-  const std::map<std::string, std::string> bad = {
-      {"mail-from", "nobody"}, {"smtp-url", "http://example.com"}, {"transport", "pigeon"}, {"lease", "1s"}};
+  const std::map<std::string, std::string> bad = {{"mail-from", "nobody"},           {"smtp-url", "http://example.com"},
+                                                  {"transport", "pigeon"},           {"lease", "1s"},
+                                                  {"public-address", "example.com"}, {"smtp-ca-file", "/nowhere"},
+                                                  {"mails-per-second", "0"},         {"senders", "0"},
+                                                  {"max-daily-mails", "0"}};
   for (const auto& [flag, value] : bad) {
     Start start = GoodStart("notification", folder);
     start.flags[flag] = value;
     ExpectRefused("notification", start, 2, "--" + flag);
   }
+  // A password never goes out in the clear.
+  Start start = GoodStart("notification", folder);
+  start.flags["smtp-username"] = "parley";
+  start.flags["smtp-starttls"] = "false";
+  ExpectRefused("notification", start, 2, "--smtp-username needs TLS");
+  start = GoodStart("notification", folder);
+  start.environment.erase("PARLEY_SUPPRESSION_SECRET");
+  ExpectRefused("notification", start, 2, "PARLEY_SUPPRESSION_SECRET");
+  start.environment["PARLEY_SUPPRESSION_SECRET"] = "short";
+  ExpectRefused("notification", start, 2, "the suppression secret must be one line of at least 32 characters");
 }
 
 TEST(StartTest, L3_AServiceDoesNotRunAsTheOwnerOfTheLog) {

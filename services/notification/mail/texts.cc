@@ -2,6 +2,7 @@
 
 #include <kainjow/mustache.hpp>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "absl/time/civil_time.h"
@@ -65,6 +66,16 @@ std::string Describe(Templates& templates, const Slot& slot, const absl::TimeZon
   return templates.slot_template.render(values);
 }
 
+// What a section of a template leaves that is not shown: several empty lines become one, and none is first.
+std::string WithoutGaps(const std::string& text) {
+  std::string without;
+  for (const char c : text) {
+    const bool gap = c == '\n' && (without.empty() || absl::EndsWith(without, "\n\n"));
+    if (!gap) without.push_back(c);
+  }
+  return without;
+}
+
 absl::TimeZone TimeZoneOf(const std::string& name, std::string& shown) {
   absl::TimeZone time_zone;
   const bool known = absl::LoadTimeZone(name, &time_zone);
@@ -110,8 +121,8 @@ void SetLinks(Templates& templates, const Mail& mail, const absl::TimeZone& time
     values.set("good_until_day", Day(templates, good_until, time_zone));
     values.set("good_until_clock", Clock(good_until, time_zone));
     values.set("good_until_offset", Offset(good_until, time_zone));
-    // About how long: whole days from two on, else whole hours.
-    const int64_t hours = absl::ToInt64Hours(mail.key->expire_time - mail.date);
+    // About how long: days from two on, else hours. A token is some moments older than its mail.
+    const int64_t hours = absl::ToInt64Hours(mail.key->expire_time - mail.date + absl::Minutes(1));
     if (hours >= 48) values.set("days", absl::StrCat(hours / 24));
     if (hours >= 2 && hours < 48) values.set("hours", absl::StrCat(hours));
     if (hours < 2) values.set("soon", true);
@@ -139,8 +150,8 @@ MailTexts WriteTexts(const Mail& mail) {
   SetSlots(templates, mail, time_zone, values);
   SetState(mail, values);
   SetLinks(templates, mail, time_zone, values);
-  return {templates.subject_template.render(values), templates.text_template.render(values),
-          templates.html_template.render(values)};
+  return {templates.subject_template.render(values), WithoutGaps(templates.text_template.render(values)),
+          WithoutGaps(templates.html_template.render(values))};
 }
 
 }  // namespace parley::notification
