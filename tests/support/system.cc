@@ -372,16 +372,19 @@ std::string System::MakeMember(const std::string& address) {
   return key->key();
 }
 
-std::vector<std::string> System::Mails(const std::string& address) const {
-  std::set<std::filesystem::path> files;
+std::vector<std::string> System::MailFiles(const std::string& address) const {
+  std::set<std::string> files;
   for (const auto& entry : std::filesystem::directory_iterator(mail_folder())) {
-    if (entry.path().extension() == ".eml") files.insert(entry.path());
+    if (entry.path().extension() != ".eml") continue;
+    const std::string mail = MailIn(entry.path());
+    if (mail.find(absl::StrCat("X-RcptTo: ", address, "\r\n")) != std::string::npos) files.insert(entry.path());
   }
+  return {files.begin(), files.end()};
+}
+
+std::vector<std::string> System::Mails(const std::string& address) const {
   std::vector<std::string> mails;
-  for (const auto& file : files) {
-    const std::string mail = MailIn(file);
-    if (mail.find(absl::StrCat("X-RcptTo: ", address, "\r\n")) != std::string::npos) mails.push_back(mail);
-  }
+  for (const std::string& file : MailFiles(address)) mails.push_back(MailIn(file));
   return mails;
 }
 

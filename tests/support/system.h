@@ -176,6 +176,8 @@ class System {
   std::string mail_folder() const { return folder_.path() + "/mail"; }
   // Mails that have arrived for the address at the mail server, oldest first, their lines as before encoding.
   std::vector<std::string> Mails(const std::string& address) const;
+  // The files in which they are.
+  std::vector<std::string> MailFiles(const std::string& address) const;
 
   // The lines of a process's log that are there now.
   std::vector<nlohmann::json> Log(const std::string& process) const;

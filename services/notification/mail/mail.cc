@@ -114,7 +114,7 @@ void SetUnsubscribe(GMimeObject* message, const Mail& mail) {
   if (mail.public_address.empty()) return;
   g_mime_object_set_header(message, "List-Unsubscribe", "", nullptr);
   GMimeHeader* header = g_mime_header_list_get_header(g_mime_object_get_header_list(message), "List-Unsubscribe");
-  g_mime_header_set_raw_value(header, absl::StrCat("\n <", UnsubscribeLink(mail), ">\n").c_str());
+  g_mime_header_set_raw_value(header, absl::StrCat(" <", UnsubscribeLink(mail), ">\n").c_str());
   if (absl::StartsWith(mail.public_address, "https://")) {
     g_mime_object_set_header(message, "List-Unsubscribe-Post", "List-Unsubscribe=One-Click", nullptr);
   }
