@@ -25,8 +25,15 @@ constexpr absl::Duration kMaxRetryPause = absl::Hours(1);
 constexpr double kJitter = 0.25;
 // What was not used of the mails per second is kept for so long.
 constexpr absl::Duration kPaceWindow = absl::Seconds(1);
-// For each sender: one that it sends, one that waits for it, and one on its way to or from the database.
-constexpr int kItemsPerSender = 3;
+// How many are on their way for each sender: as many as it sends in so long, within bounds. More of them in one
+// transaction cost less each; but what waits behind mails that take long loses its lease.
+constexpr absl::Duration kAhead = absl::Milliseconds(100);
+constexpr double kMinAhead = 2;
+constexpr double kMaxAhead = 16;
+// The part that the last mail has in the mean of all.
+constexpr double kLastShare = 0.1;
+// So long the ends of attempts wait for others that are recorded along with them.
+constexpr absl::Duration kRecordDelay = absl::Milliseconds(5);
 // The token service takes no more in one call.
 constexpr int kMaxClaim = 500;
 
@@ -135,9 +142,14 @@ void Dispatcher::RunClaims() {
   --claims_running_;
 }
 
+int Dispatcher::Capacity() const {
+  const double ahead = std::clamp(absl::FDivDuration(kAhead, send_time_), kMinAhead, kMaxAhead);
+  return static_cast<int>(ahead * settings_.senders);
+}
+
 int Dispatcher::AwaitCapacity() {
-  const int capacity = kItemsPerSender * settings_.senders;
-  auto free = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopping_ || in_flight_ < capacity; };
+  // The senders live on the other half meanwhile.
+  auto free = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopping_ || in_flight_ <= Capacity() / 2; };
   absl::MutexLock lock(&mutex_);
   while (true) {
     mutex_.Await(absl::Condition(&free));
@@ -145,7 +157,7 @@ int Dispatcher::AwaitCapacity() {
     const absl::Time now = absl::Now();
     paced_until_ = std::max(paced_until_, now - kPaceWindow);
     const auto paced = static_cast<int64_t>(absl::ToDoubleSeconds(now - paced_until_) * settings_.mails_per_second);
-    if (paced > 0) return static_cast<int>(std::min<int64_t>({paced, capacity - in_flight_, kMaxClaim}));
+    if (paced > 0) return static_cast<int>(std::min<int64_t>({paced, Capacity() - in_flight_, kMaxClaim}));
     mutex_.AwaitWithTimeout(absl::Condition(&stopping_), absl::Seconds(1) / settings_.mails_per_second);
   }
 }
@@ -224,8 +236,11 @@ void Dispatcher::Put(std::vector<Item> items) {
 void Dispatcher::RunSender() {
   const std::unique_ptr<Transport> transport = make_transport_();
   while (auto item = NextToSend()) {
+    const absl::Time begin = absl::Now();
     item->result = Send(*item, *transport);
+    const absl::Duration taken = absl::Now() - begin;
     absl::MutexLock lock(&mutex_);
+    send_time_ = (1 - kLastShare) * send_time_ + kLastShare * taken;
     sent_.push_back(*std::move(item));
   }
   absl::MutexLock lock(&mutex_);
@@ -282,8 +297,12 @@ void Dispatcher::RunRecords() {
 
 std::vector<Dispatcher::Item> Dispatcher::AwaitSent() {
   auto some = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return !sent_.empty() || senders_running_ == 0; };
+  auto enough = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return stopping_ || sent_.size() >= static_cast<size_t>(std::min(in_flight_, Capacity() / 2));
+  };
   absl::MutexLock lock(&mutex_);
   mutex_.Await(absl::Condition(&some));
+  mutex_.AwaitWithTimeout(absl::Condition(&enough), kRecordDelay);
   return std::exchange(sent_, {});
 }
 

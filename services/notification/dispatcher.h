@@ -80,6 +80,8 @@ class Dispatcher {
   void RunRecords();
   void RunChores();
 
+  // How many may be on their way at once.
+  int Capacity() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // How many may be claimed now; waits until there are some. 0 at the end.
   int AwaitCapacity();
   // Waits until there may be something due, or the end has come.
@@ -119,6 +121,7 @@ class Dispatcher {
   int claims_running_ ABSL_GUARDED_BY(mutex_) = 0;                         // those that may put something into to_send_
   int senders_running_ ABSL_GUARDED_BY(mutex_) = 0;                        // those that may put something into sent_
   int in_flight_ ABSL_GUARDED_BY(mutex_) = 0;                              // claimed, and not yet recorded
+  absl::Duration send_time_ ABSL_GUARDED_BY(mutex_) = absl::Seconds(1);    // of one mail, the mean of the last ones
   absl::Time paced_until_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();  // what the mails so far have used up
   std::deque<Item> to_send_ ABSL_GUARDED_BY(mutex_);
   std::vector<Item> sent_ ABSL_GUARDED_BY(mutex_);

@@ -22,6 +22,14 @@ alter table delivery_attempts
   add column calendar_method text check (calendar_method in ('REQUEST', 'CANCEL')),  -- of the mail's iCalendar part
   add column calendar_sequence bigint;                            -- and its SEQUENCE
 
+-- Each mail writes into these: a foreign key would look at, and lock, rows that are never deleted.
+alter table notifications
+  drop constraint notifications_event_id_fkey,
+  drop constraint notifications_recipient_id_fkey,
+  drop constraint notifications_sender_id_fkey;
+alter table delivery_attempts drop constraint delivery_attempts_notification_id_fkey;
+alter table email_tokens drop constraint email_tokens_event_id_fkey, drop constraint email_tokens_user_id_fkey;
+
 -- Addresses that are sent nothing.
 create table suppressions (
   suppression_id uuid primary key,

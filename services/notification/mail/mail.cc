@@ -87,25 +87,14 @@ absl::Status Check(const Mail& mail) {
   return absl::OkStatus();
 }
 
-Owned<GMimeTextPart> TextPart(const char* subtype, const std::string& text) {
-  auto part = Own(g_mime_text_part_new_with_subtype(subtype));
-  g_mime_text_part_set_text(part.get(), text.c_str());
-  g_mime_text_part_set_charset(part.get(), kCharset);
-  g_mime_part_set_content_encoding(GMIME_PART(part.get()), GMIME_CONTENT_ENCODING_QUOTEDPRINTABLE);
-  return part;
-}
-
-// Base64: its lines end in CRLF already.
-Owned<GMimePart> CalendarPart(const CalendarEntry& entry) {
-  const std::string text = ComposeCalendar(entry);
-  auto part = Own(g_mime_part_new_with_type("text", "calendar"));
+// `text` must outlive the part. Made of bytes: as a text GMime would look for a charset first.
+Owned<GMimePart> Part(const char* subtype, const std::string& text, GMimeContentEncoding encoding) {
+  auto part = Own(g_mime_part_new_with_type("text", subtype));
   const auto stream = Own(g_mime_stream_mem_new_with_buffer(text.data(), text.size()));
   const auto content = Own(g_mime_data_wrapper_new_with_stream(stream.get(), GMIME_CONTENT_ENCODING_DEFAULT));
   g_mime_part_set_content(part.get(), content.get());
-  g_mime_part_set_content_encoding(part.get(), GMIME_CONTENT_ENCODING_BASE64);
+  g_mime_part_set_content_encoding(part.get(), encoding);
   g_mime_object_set_content_type_parameter(GMIME_OBJECT(part.get()), "charset", kCharset);
-  g_mime_object_set_content_type_parameter(GMIME_OBJECT(part.get()), "method",
-                                           entry.method == CalendarEntry::Method::kCancel ? "CANCEL" : "REQUEST");
   return part;
 }
 
@@ -143,9 +132,20 @@ absl::StatusOr<std::string> ComposeMail(const Mail& mail) {
   SetUnsubscribe(GMIME_OBJECT(message.get()), mail);
 
   const auto alternatives = Own(g_mime_multipart_new_with_subtype("alternative"));
-  g_mime_multipart_add(alternatives.get(), GMIME_OBJECT(TextPart("plain", texts.text).get()));
-  g_mime_multipart_add(alternatives.get(), GMIME_OBJECT(TextPart("html", texts.html).get()));
-  if (mail.calendar) g_mime_multipart_add(alternatives.get(), GMIME_OBJECT(CalendarPart(*mail.calendar).get()));
+  const auto add = [&](const Owned<GMimePart>& part) {
+    g_mime_multipart_add(alternatives.get(), GMIME_OBJECT(part.get()));
+  };
+  add(Part("plain", texts.text, GMIME_CONTENT_ENCODING_QUOTEDPRINTABLE));
+  add(Part("html", texts.html, GMIME_CONTENT_ENCODING_QUOTEDPRINTABLE));
+  std::string calendar;
+  if (mail.calendar) {
+    calendar = ComposeCalendar(*mail.calendar);
+    // Its lines end in CRLF already.
+    const auto part = Part("calendar", calendar, GMIME_CONTENT_ENCODING_BASE64);
+    const bool cancel = mail.calendar->method == CalendarEntry::Method::kCancel;
+    g_mime_object_set_content_type_parameter(GMIME_OBJECT(part.get()), "method", cancel ? "CANCEL" : "REQUEST");
+    add(part);
+  }
   g_mime_message_set_mime_part(message.get(), GMIME_OBJECT(alternatives.get()));
 
   const std::unique_ptr<GMimeFormatOptions, void (*)(GMimeFormatOptions*)> format(g_mime_format_options_new(),
