@@ -79,13 +79,14 @@ absl::Status Deliveries::Postpone(const Uuid& id, absl::Time until) {
 }
 
 // The rows are locked in one order, and looked at again once they are: whoever has begun another attempt meanwhile has
-// raised `attempts`.
+// raised `attempts`. That they are PENDING is asked of what was locked: asked of the table, PostgreSQL might look for
+// them among all that are.
 constexpr Statement kRecord{"record_attempts", R"sql(
   with result as (
     select * from unnest($1::uuid[], $2::int8[], $3::text[], $4::text[], $5::text[], $6::int8[])
       as r (notification_id, attempt, outcome, detail, state, pause)
   ), own as (
-    select n.notification_id, n.attempts from notifications n join result r using (notification_id)
+    select n.notification_id, n.attempts, n.state from notifications n join result r using (notification_id)
     where n.attempts = r.attempt order by n.notification_id for update of n
   ), ended as (
     update delivery_attempts a set end_time = now(), outcome = r.outcome, detail = r.detail
@@ -94,8 +95,8 @@ constexpr Statement kRecord{"record_attempts", R"sql(
     returning a.notification_id
   ), changed as (
     update notifications n set state = r.state, next_attempt_time = now() + r.pause * interval '1 microsecond'
-    from ended join result r using (notification_id)
-    where n.notification_id = ended.notification_id and n.state = 'PENDING'
+    from ended join own using (notification_id) join result r using (notification_id)
+    where n.notification_id = ended.notification_id and own.state = 'PENDING'
   )
   select notification_id from ended)sql"};
 
