@@ -196,7 +196,8 @@ absl::StatusOr<bool> Deliveries::RequestUnderWay(const Uuid& event_id) {
 
 // Of one that is SENT, next_attempt_time says when.
 constexpr Statement kDailyMails{"daily_mails", R"sql(
-  select recipient_id, count(*), (array_agg(next_attempt_time order by next_attempt_time desc))[$2] + interval '24 hours'
+  select recipient_id, count(*),
+         (array_agg(next_attempt_time order by next_attempt_time desc))[$2] + interval '24 hours'
   from notifications
   where recipient_id = any($1) and state = 'SENT' and next_attempt_time > now() - interval '24 hours'
   group by recipient_id)sql"};

@@ -43,6 +43,10 @@ bool MayPass(const absl::Status& status) {
          status.code() == absl::StatusCode::kDeadlineExceeded;
 }
 
+bool IsRequest(const Delivery& delivery) {
+  return delivery.calendar && *delivery.calendar != CalendarEntry::Method::kCancel;
+}
+
 CalendarEntry EntryOf(const Delivery& delivery, const Address& organizer, const Address& attendee, absl::Time now) {
   const data::Event& event = delivery.event;
   CalendarEntry entry;
@@ -185,9 +189,31 @@ int Dispatcher::ClaimSome(int limit) {
     items.push_back({std::move(delivery), std::nullopt, lease_end, call_id, {}, std::nullopt});
   }
   if (items.empty()) return claimed->due;
+  LeaveOutEnded(items);
   MakeTokens(items, call_id);
   Put(std::move(items));
   return claimed->due;
+}
+
+// N7: what ended before these attempts had begun may have been looked at already, and found without them: so no entry
+// is put into a calendar any more. What ends from now on is looked at with them (calendar_cancellations.h).
+void Dispatcher::LeaveOutEnded(std::vector<Item>& items) {
+  std::vector<Uuid> ids;
+  for (const Item& item : items) {
+    if (IsRequest(item.delivery)) ids.push_back(item.delivery.event.id);
+  }
+  if (ids.empty()) return;
+  const auto events =
+      data::Transact(pool_, StepDeadline(), [&](data::Transaction& tx) { return data::Events(tx).Find(ids); });
+  for (Item& item : items) {
+    if (!IsRequest(item.delivery)) continue;
+    if (!events.ok()) {
+      item.result = {Outcomes::DEFERRED, "the event could not be read again"};
+      continue;
+    }
+    const auto now = std::ranges::find(*events, item.delivery.event.id, &data::Event::id);
+    if (now != events->end() && IsEnded(*now)) item.delivery.calendar.reset();
+  }
 }
 
 // Items without a token that need one have their result already.
@@ -196,6 +222,7 @@ void Dispatcher::MakeTokens(std::vector<Item>& items, const std::string& call_id
   std::vector<TokenHolder> holders;
   for (Item& item : items) {
     const Notification& notification = item.delivery.notification;
+    if (item.result.outcome != Outcomes::OUTCOME_UNSPECIFIED) continue;
     if (notification.cause == v1::Notification::CANCEL_CALENDAR_ENTRY) continue;
     needy.push_back(&item);
     holders.push_back({notification.event_id, notification.recipient_id});

@@ -88,6 +88,7 @@ class Dispatcher {
   void Rest(uint64_t& wakes_seen);
   // How many were due; claims at most `limit`.
   int ClaimSome(int limit);
+  void LeaveOutEnded(std::vector<Item>& items);
   void MakeTokens(std::vector<Item>& items, const std::string& call_id);
   void Put(std::vector<Item> items);
   std::optional<Item> NextToSend();

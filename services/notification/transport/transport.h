@@ -11,7 +11,7 @@ namespace parley::notification {
 struct SendResult {
   // ACCEPTED; REFUSED (for good); DEFERRED (not now: the mail was certainly not taken); UNKNOWN (it may have been
   // taken).
-  v1::Notification::Attempt::Outcome outcome;
+  v1::Notification::Attempt::Outcome outcome = v1::Notification::Attempt::OUTCOME_UNSPECIFIED;  // not sent
   // What was said, for a person; holds neither a key nor an address. Empty where it was accepted.
   std::string detail;
   // REFUSED since there is no such address: 5.1.x (RFC 3463), but for those codes that are about the sender's.
