@@ -397,12 +397,11 @@ TEST_F(Deliveries, APoisonedRowIsNotSent) {
           ann_.id.ToString() + "'",
       "update parley.events set title = E'x\\r\\nBcc: eve@example.net' where event_id = '" + id + "'",
       "update parley.events set title = U&'x\\202Ey' where event_id = '" + id + "'"};
-  const auto dispatcher = StartSmtp(mailbox.url());
   size_t failed = 0;
   for (const std::string& poison : poisons) {
     NotifyOne(ann_, event_, "bob@example.com");
     database_.Sql(poison);
-    dispatcher->Wake();
+    const auto dispatcher = StartSmtp(mailbox.url());
     ++failed;
     ASSERT_TRUE(Eventually([&] {
       return database_.Sql("select count(*)::text from parley.notifications where state = 'FAILED'") ==
