@@ -300,7 +300,7 @@ TEST(ComposeMail, N7_ThatACalendarEntryIsTakenBackIsSaidWithoutALink) {
   EXPECT_EQ(ComposeAndRead(mail).lines[0], "ann@example.org has given up: Picnic");
   mail.event.state = Event::AGREED;
   mail.event.successor_id = mail.notification_id;
-  EXPECT_EQ(ComposeAndRead(mail).lines[0], "ann@example.org has replaced by a new event: Picnic");
+  EXPECT_EQ(ComposeAndRead(mail).lines[0], "ann@example.org has reopened as a new event: Picnic");
 }
 
 TEST(ComposeMail, HasNoTwoEmptyLinesInARow) {
