@@ -105,11 +105,9 @@ struct Settings {
   }
 
   std::string CheckSmtp() const {
-    const bool tls = smtp.url.starts_with("smtps://");
-    if (!tls && !smtp.url.starts_with("smtp://")) {
-      return "--smtp-url must be smtp://host:port or smtps://host:port";
-    }
-    if (!smtp.username.empty() && !tls && !smtp.starttls) {
+    const std::string violation = SmtpUrlViolation(smtp.url);
+    if (!violation.empty()) return "--smtp-url " + violation;
+    if (!smtp.username.empty() && !smtp.url.starts_with("smtps://") && !smtp.starttls) {
       return "--smtp-username needs TLS: --smtp-starttls true, or smtps:// in --smtp-url";
     }
     if (!smtp.ca_file.empty() && !std::filesystem::is_regular_file(smtp.ca_file)) {

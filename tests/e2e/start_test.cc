@@ -134,8 +134,18 @@ TEST(StartTest, TheNotificationServiceRefusesBadMailSettings) {
     start.flags[flag] = value;
     ExpectRefused("notification", start, 2, "--" + flag);
   }
-  // A password never goes out in the clear.
+  for (const char* url : {"mail.example.com:25", "smtp://", "smtp://mail.example.com:many"}) {
+    SCOPED_TRACE(url);
+    Start start = GoodStart("notification", folder);
+    start.flags["smtp-url"] = url;
+    ExpectRefused("notification", start, 2, "--smtp-url must be smtp://host:port or smtps://host:port");
+  }
+  // It would stand in messages and in the list of processes.
   Start start = GoodStart("notification", folder);
+  start.flags["smtp-url"] = "smtp://parley:secret@mail.example.com:587";
+  ExpectRefused("notification", start, 2, "--smtp-url must have no login");
+  // A password never goes out in the clear.
+  start = GoodStart("notification", folder);
   start.flags["smtp-username"] = "parley";
   start.flags["smtp-starttls"] = "false";
   ExpectRefused("notification", start, 2, "--smtp-username needs TLS");

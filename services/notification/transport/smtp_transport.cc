@@ -21,6 +21,7 @@ namespace {
 using Outcomes = v1::Notification::Attempt;
 
 constexpr size_t kMaxDetailBytes = 200;
+constexpr size_t kMaxRefusalBytes = 1000;
 // By how much curl's own clock is behind ours, so that ours counts.
 constexpr absl::Duration kCurlDelay = absl::Seconds(3);
 
@@ -32,7 +33,7 @@ struct Sending {
   absl::Time deadline;
   bool reply_ended = true;   // what comes is another one
   bool handed_over = false;  // the end of the mail was given to curl: from now on the server may have taken it
-  std::string refusal = "";  // the server's last reply that was one, all its lines
+  std::string refusal = "";  // the server's last reply that was one, as many of its lines as may be kept
 };
 
 // Without this curl says QUIT at the end, and waits two minutes for the answer of a server that hangs.
@@ -67,7 +68,7 @@ size_t KeepRefusal(char* bytes, size_t size, size_t count, void* user) {
   auto& sending = *static_cast<Sending*>(user);
   if (line.starts_with('4') || line.starts_with('5')) {
     if (sending.reply_ended) sending.refusal.clear();
-    sending.refusal += line;
+    sending.refusal += line.substr(0, kMaxRefusalBytes - sending.refusal.size());
   }
   sending.reply_ended = line.size() < 4 || line[3] != '-';
   return line.size();
@@ -131,8 +132,18 @@ SendResult ResultOf(CURLcode code, long reply, const Sending& sending) {
 
 }  // namespace
 
+std::string SmtpUrlViolation(const std::string& url) {
+  const std::unique_ptr<CURLU, void (*)(CURLU*)> parsed(curl_url(), &curl_url_cleanup);
+  const CURLUcode code = curl_url_set(parsed.get(), CURLUPART_URL, url.c_str(), CURLU_NON_SUPPORT_SCHEME);
+  if (code != CURLUE_OK || (!url.starts_with("smtp://") && !url.starts_with("smtps://"))) {
+    return "must be smtp://host:port or smtps://host:port";
+  }
+  if (url.find('@') != std::string::npos) return "must have no login: that has settings of its own";
+  return "";
+}
+
 std::string Reduced(std::string_view reply) {
-  std::string text(reply.substr(0, 1000));
+  std::string text(reply.substr(0, kMaxRefusalBytes));
   for (char& c : text) {
     if (!absl::ascii_isprint(static_cast<unsigned char>(c))) c = ' ';
   }

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <set>
+#include <string>
 
 #include "absl/time/time.h"
 #include "services/notification/transport/transport.h"
@@ -37,6 +38,9 @@ class SmtpTransport final : public Transport {
   std::set<int> sockets_;  // curl's, open
   const std::unique_ptr<CURL, void (*)(CURL*)> curl_;
 };
+
+// What is wrong with the url of a mail server; empty where nothing is.
+std::string SmtpUrlViolation(const std::string& url);
 
 // What a mail server says, as it may be kept: one line of printable ASCII, at most 200 bytes, without any word that has
 // an @ in it or looks like a key or a token of ours.
