@@ -138,7 +138,8 @@ std::string SmtpUrlViolation(const std::string& url) {
   if (code != CURLUE_OK || (!url.starts_with("smtp://") && !url.starts_with("smtps://"))) {
     return "must be smtp://host:port or smtps://host:port";
   }
-  if (url.find('@') != std::string::npos) return "must have no login: that has settings of its own";
+  if (url.find('@') != std::string::npos)
+    return "must have no login: that is given by --smtp-username and its password";
   return "";
 }
 
