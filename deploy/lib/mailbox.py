@@ -1,8 +1,7 @@
 """A mail server for one machine: takes every mail by SMTP and keeps it as a file.
 
 Each mail is one .eml file (mode 0600) in the folder, named so that names sort by arrival; `X-RcptTo` says for whom it
-was. Recipients whose local part starts with `refuse` are refused for good (550), with `defer` for now (451): tests use
-that. Run it with /usr/bin/python3, for which Debian's python3-aiosmtpd is made.
+was. Run it with /usr/bin/python3, for which Debian's python3-aiosmtpd is made.
 """
 
 import argparse
@@ -18,14 +17,6 @@ class Keeper:
     def __init__(self, folder):
         self.folder = folder
         self.count = itertools.count(1)
-
-    async def handle_RCPT(self, server, session, envelope, address, options):
-        if address.startswith("refuse"):
-            return "550 5.1.1 there is no such mailbox"
-        if address.startswith("defer"):
-            return "451 4.3.0 try again later"
-        envelope.rcpt_tos.append(address)
-        return "250 OK"
 
     async def handle_DATA(self, server, session, envelope):
         head = f"X-MailFrom: {envelope.mail_from}\r\n"

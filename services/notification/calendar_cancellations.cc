@@ -1,5 +1,8 @@
 #include "services/notification/calendar_cancellations.h"
 
+#include <optional>
+
+#include "absl/strings/str_cat.h"
 #include "common/data/log_entries.h"
 #include "common/status/status.h"
 #include "services/notification/deliveries.h"
@@ -10,13 +13,12 @@ namespace {
 
 constexpr int kEventsAtOnce = 20;
 constexpr absl::Duration kPause = absl::Seconds(1);
+constexpr absl::Duration kBrokenPause = absl::Hours(1);
 
-// The entry by which the event ended.
-absl::StatusOr<data::LogEntry> ReadEntry(data::Transaction& tx, const data::EndedEvent& ended) {
+// The entry by which the event ended; nothing where the log has lost it.
+absl::StatusOr<std::optional<data::LogEntry>> ReadEntry(data::Transaction& tx, const data::EndedEvent& ended) {
   PARLEY_ASSIGN_OR_RETURN(auto entries, data::LogEntries(tx).List(ended.event_id, ended.sequence - 1, 1));
-  if (entries.empty() || entries.front().sequence != ended.sequence) {
-    return Internal("the log has lost an entry of events/" + ended.event_id.ToString());
-  }
+  if (entries.empty() || entries.front().sequence != ended.sequence) return std::nullopt;
   return std::move(entries.front());
 }
 
@@ -47,38 +49,36 @@ absl::StatusOr<std::vector<Notification>> Make(data::Transaction& tx, const data
   return made;
 }
 
-absl::StatusOr<std::vector<Notification>> CancelOf(data::Transaction& tx, const data::EndedEvent& ended,
-                                                   data::Event event) {
-  PARLEY_ASSIGN_OR_RETURN(const bool under_way, Deliveries(tx).RequestUnderWay(event.id));
-  if (under_way) {
-    PARLEY_RETURN_IF_ERROR(data::EndedEvents(tx).Postpone(ended, kPause));
-    return std::vector<Notification>();
+absl::Status CancelOf(data::Transaction& tx, const data::EndedEvent& ended, CancelledEntries& cancelled) {
+  // Read again: an event that ended twice has the entries of the first time.
+  PARLEY_ASSIGN_OR_RETURN(auto event, FindEvent(tx, ended.event_id));
+  PARLEY_ASSIGN_OR_RETURN(const auto entry, ReadEntry(tx, ended));
+  if (!event || !entry) {
+    cancelled.broken.push_back(
+        absl::StrCat("there is no events/", ended.event_id.ToString(), " with an entry ", ended.sequence));
+    return data::EndedEvents(tx).Postpone(ended, kBrokenPause);
   }
-  PARLEY_ASSIGN_OR_RETURN(const data::LogEntry entry, ReadEntry(tx, ended));
-  const data::Effector effector = EffectorOf(entry);
-  PARLEY_ASSIGN_OR_RETURN(const auto made, Make(tx, event, effector));
-  if (!made.empty()) PARLEY_RETURN_IF_ERROR(AppendEntries(tx, std::move(event), effector, made));
-  PARLEY_RETURN_IF_ERROR(data::EndedEvents(tx).Delete(ended));
-  return made;
+  PARLEY_ASSIGN_OR_RETURN(const bool under_way, Deliveries(tx).RequestUnderWay(event->id));
+  if (under_way) return data::EndedEvents(tx).Postpone(ended, kPause);
+  const data::Effector effector = EffectorOf(*entry);
+  PARLEY_ASSIGN_OR_RETURN(const auto made, Make(tx, *event, effector));
+  if (!made.empty()) PARLEY_RETURN_IF_ERROR(AppendEntries(tx, *std::move(event), effector, made));
+  cancelled.made.insert(cancelled.made.end(), made.begin(), made.end());
+  return data::EndedEvents(tx).Delete(ended);
 }
 
 }  // namespace
 
-absl::StatusOr<std::vector<Notification>> CancelCalendarEntries(data::Transaction& tx) {
+absl::StatusOr<CancelledEntries> CancelCalendarEntries(data::Transaction& tx) {
   PARLEY_ASSIGN_OR_RETURN(const auto due, data::EndedEvents(tx).LockDue(kEventsAtOnce));
   std::vector<Uuid> ids;
   for (const data::EndedEvent& ended : due) ids.push_back(ended.event_id);
   // All at once, in the order of their ids.
   PARLEY_RETURN_IF_ERROR(data::Events(tx).Lock(ids).status());
-  std::vector<Notification> made;
-  for (const data::EndedEvent& ended : due) {
-    // Read again: an event that ended twice has the entries of the first time.
-    PARLEY_ASSIGN_OR_RETURN(auto event, FindEvent(tx, ended.event_id));
-    if (!event) return Internal("there is no events/" + ended.event_id.ToString());
-    PARLEY_ASSIGN_OR_RETURN(auto of_event, CancelOf(tx, ended, *std::move(event)));
-    made.insert(made.end(), of_event.begin(), of_event.end());
-  }
-  return made;
+  CancelledEntries cancelled;
+  cancelled.due = static_cast<int>(due.size());
+  for (const data::EndedEvent& ended : due) PARLEY_RETURN_IF_ERROR(CancelOf(tx, ended, cancelled));
+  return cancelled;
 }
 
 }  // namespace parley::notification

@@ -50,7 +50,9 @@ absl::StatusOr<v1::Notification> ChangeNotification(const Context& context, cons
     if (found) PARLEY_RETURN_IF_ERROR(permit(*found));
     PARLEY_ASSIGN_OR_RETURN(const auto answered, rpc::FindAnswered(tx, context.signer, target.request_id));
     if (!answered) {
-      PARLEY_RETURN_IF_ERROR(CheckNotDeleted(*event));
+      // Its end is told also after that.
+      const bool tells_end = found && found->cause == v1::Notification::CANCEL_CALENDAR_ENTRY;
+      if (!IsStaff(call) || !tells_end) PARLEY_RETURN_IF_ERROR(CheckNotDeleted(*event));
       if (!found) return NotFound(kNotificationType, target.name);
       PARLEY_RETURN_IF_ERROR(change(tx, *found));
       PARLEY_RETURN_IF_ERROR(rpc::Remember(tx, context.signer, target.request_id, {{found->id}, 0}));

@@ -8,7 +8,7 @@
 namespace parley::notification {
 namespace {
 
-// Where mails that are under way make up the day's number, it is known soon which of them are accepted.
+// Where it is mails that are under way that make up the day's number, it is known soon which of them are accepted.
 constexpr absl::Duration kLimitPause = absl::Minutes(1);
 
 // What the decisions go by.
@@ -16,11 +16,11 @@ struct World {
   absl::flat_hash_map<Uuid, data::Event> events;
   absl::flat_hash_map<Uuid, data::User> users;  // recipients, and senders who are no parties
   std::set<std::string> suppressed;             // keyed hashes of addresses
-  std::map<Uuid, DailyMails> daily_mails;       // by recipient, with those that are about to begin
+  std::map<Uuid, DailyMails> daily_mails;       // by recipient, with those that are under way or about to begin
 };
 
 absl::StatusOr<World> ReadWorld(data::Transaction& tx, const ClaimSettings& settings, const SuppressionKey& key,
-                                const std::vector<Notification>& due) {
+                                const std::map<Uuid, int64_t>& sending, const std::vector<Notification>& due) {
   World world;
   std::vector<Uuid> event_ids, user_ids, recipient_ids;
   for (const Notification& notification : due) {
@@ -39,6 +39,7 @@ absl::StatusOr<World> ReadWorld(data::Transaction& tx, const ClaimSettings& sett
   }
   PARLEY_ASSIGN_OR_RETURN(world.suppressed, Suppressions(tx).Among(address_macs));
   PARLEY_ASSIGN_OR_RETURN(world.daily_mails, Deliveries(tx).DailyMailsOf(recipient_ids, settings.max_daily_mails));
+  for (const auto& [recipient_id, count] : sending) world.daily_mails[recipient_id].count += count;
   return world;
 }
 
@@ -114,13 +115,14 @@ absl::Status Begin(data::Transaction& tx, std::vector<Delivery>& deliveries, abs
 }  // namespace
 
 absl::StatusOr<Claimed> Claim(data::Transaction& tx, const ClaimSettings& settings,
-                              const SuppressionKey& suppression_key, int limit) {
+                              const SuppressionKey& suppression_key, const std::map<Uuid, int64_t>& sending,
+                              int limit) {
   Deliveries deliveries(tx);
   PARLEY_ASSIGN_OR_RETURN(auto due, deliveries.LockDue(limit));
   Claimed claimed;
   claimed.due = static_cast<int>(due.size());
   if (due.empty()) return claimed;
-  PARLEY_ASSIGN_OR_RETURN(World world, ReadWorld(tx, settings, suppression_key, due));
+  PARLEY_ASSIGN_OR_RETURN(World world, ReadWorld(tx, settings, suppression_key, sending, due));
   std::map<Notification::State, std::vector<Uuid>> ended;
   for (Notification& notification : due) {
     const data::Event& event = world.events[notification.event_id];

@@ -34,8 +34,7 @@ absl::StatusOr<std::vector<Notification>> Deliveries::LockDue(int limit) {
 constexpr Statement kBegin{"begin_attempts", R"sql(
   with beginning as (
     select * from unnest($1::uuid[], $2::text[], $3::int8[]) as b (notification_id, calendar_method, calendar_sequence)
-  ), unrecorded as (
-    update delivery_attempts a set outcome = 'UNKNOWN', detail = 'its end was never recorded'
+  ), unrecorded as ()sql" PARLEY_SET_UNRECORDED R"sql(
     from beginning b where a.notification_id = b.notification_id and a.outcome is null
   ), started as (
     insert into delivery_attempts (notification_id, attempt, start_time, detail, calendar_method, calendar_sequence)
@@ -60,10 +59,8 @@ absl::Status Deliveries::Begin(absl::Span<const Beginning> beginnings, absl::Dur
   return tx_.Execute(kBegin, params).status();
 }
 
-constexpr Statement kEnd{"end_notifications", R"sql(
-  with unrecorded as (
-    update delivery_attempts set outcome = 'UNKNOWN', detail = 'its end was never recorded'
-    where notification_id = any($1) and outcome is null
+constexpr Statement kEnd{"end_notifications", "with unrecorded as (" PARLEY_SET_UNRECORDED R"sql(
+    where a.notification_id = any($1) and a.outcome is null
   )
   update notifications set state = $2 where notification_id = any($1))sql"};
 
@@ -71,7 +68,9 @@ absl::Status Deliveries::End(absl::Span<const Uuid> ids, Notification::State sta
   return tx_.Execute(kEnd, Params().AddUuids(ids).Add(v1::Notification::State_Name(state))).status();
 }
 
-constexpr Statement kPostpone{"postpone_notification", R"sql(
+constexpr Statement kPostpone{"postpone_notification", "with unrecorded as (" PARLEY_SET_UNRECORDED R"sql(
+    where a.notification_id = $1 and a.outcome is null
+  )
   update notifications set next_attempt_time = $2, pending_since = $2 where notification_id = $1)sql"};
 
 absl::Status Deliveries::Postpone(const Uuid& id, absl::Time until) {
@@ -79,15 +78,15 @@ absl::Status Deliveries::Postpone(const Uuid& id, absl::Time until) {
 }
 
 // The rows are locked in one order, and looked at again once they are: whoever has begun another attempt meanwhile has
-// raised `attempts`. That they are PENDING is asked of what was locked: asked of the table, PostgreSQL might look for
-// them among all that are.
+// raised `attempts`, and next_attempt_time is the end of the lease. That they are PENDING is asked of what was locked:
+// asked of the table, PostgreSQL might look for them among all that are.
 constexpr Statement kRecord{"record_attempts", R"sql(
   with result as (
     select * from unnest($1::uuid[], $2::int8[], $3::text[], $4::text[], $5::text[], $6::int8[])
       as r (notification_id, attempt, outcome, detail, state, pause)
   ), own as (
     select n.notification_id, n.attempts, n.state from notifications n join result r using (notification_id)
-    where n.attempts = r.attempt order by n.notification_id for update of n
+    where n.attempts = r.attempt and n.next_attempt_time > now() order by n.notification_id for update of n
   ), ended as (
     update delivery_attempts a set end_time = now(), outcome = r.outcome, detail = r.detail
     from own join result r using (notification_id)
@@ -132,8 +131,7 @@ constexpr Statement kCancelOfDeletedEvents{"cancel_notifications_of_deleted_even
                             where a.notification_id = n.notification_id and a.outcome is not null))
     limit 1000
     for update of n skip locked
-  ), unrecorded as (
-    update delivery_attempts a set outcome = 'UNKNOWN', detail = 'its end was never recorded'
+  ), unrecorded as ()sql" PARLEY_SET_UNRECORDED R"sql(
     from gone where a.notification_id = gone.notification_id and a.outcome is null
   )
   update notifications n set state = 'CANCELLED' from gone where n.notification_id = gone.notification_id)sql"};

@@ -1,6 +1,6 @@
 // What the dispatcher reads and writes of notifications: what is due, the attempts to deliver it, and what these did to
 // calendars. An attempt is begun with a lease, so that whoever dies with it does not hold the notification for ever;
-// its number tells whether the notification is still one's own (domain rule N6).
+// the lease and its number tell whether the notification is still one's own (domain rule N6).
 #pragma once
 
 #include <map>
@@ -57,8 +57,9 @@ class Deliveries {
   // They are due, and count as made, at that time.
   absl::Status Postpone(const Uuid& id, absl::Time until);
 
-  // Records the ends of attempts, but for those that are no longer the last one, or whose end somebody else has
-  // recorded. Answers with the notifications of which it was recorded. Doing it again changes nothing.
+  // Records the ends of attempts, but for those whose lease is up, that are no longer the last one, or whose end
+  // somebody else has recorded (domain rule N6). Answers with the notifications of which it was recorded. Doing it
+  // again changes nothing.
   absl::StatusOr<std::vector<Uuid>> Record(absl::Span<const Recorded> recorded);
 
   // Makes those of deleted events CANCELLED that are PENDING, due or not, but for those of which an attempt is under

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
+#include <set>
 
 #include "absl/random/distributions.h"
 #include "absl/random/random.h"
@@ -19,7 +21,8 @@ using Outcomes = v1::Notification::Attempt;
 using Refusals = internal::token::v1::CreateEmailTokensResponse::Result;
 
 constexpr absl::Duration kPollInterval = absl::Seconds(1);
-constexpr absl::Duration kRecordPause = absl::Milliseconds(250);
+// Before the token service or the database is asked once more for what it could not do.
+constexpr absl::Duration kStepPause = absl::Milliseconds(250);
 constexpr absl::Duration kMaxStepTimeout = absl::Seconds(5);
 constexpr absl::Duration kMaxRetryPause = absl::Hours(1);
 constexpr double kJitter = 0.25;
@@ -35,12 +38,17 @@ constexpr double kLastShare = 0.1;
 // So long the ends of attempts wait for others that are recorded along with them.
 constexpr absl::Duration kRecordDelay = absl::Milliseconds(5);
 // The token service takes no more in one call.
-constexpr int kMaxClaim = 500;
+constexpr int kMaxTokens = 1000;
 
 // The database may answer another time.
 bool MayPass(const absl::Status& status) {
   return status.code() == absl::StatusCode::kUnavailable || status.code() == absl::StatusCode::kUnknown ||
          status.code() == absl::StatusCode::kDeadlineExceeded;
+}
+
+// T1: the mail was certainly not taken, so nobody needs its key.
+bool NeedsRevocation(const std::optional<EmailToken>& token, const SendResult& result) {
+  return token && result.outcome != Outcomes::ACCEPTED && result.outcome != Outcomes::UNKNOWN;
 }
 
 bool IsRequest(const Delivery& delivery) {
@@ -59,16 +67,6 @@ CalendarEntry EntryOf(const Delivery& delivery, const Address& organizer, const 
   entry.attendee = attendee;
   entry.stamp = now;
   return entry;
-}
-
-void LogAttempt(const std::string& call_id, const Recorded& recorded) {
-  Log(LogLevel::kInfo, "attempt",
-      {{"call_id", call_id},
-       {"notification", recorded.notification_id.ToString()},
-       {"attempt", recorded.attempt},
-       {"outcome", v1::Notification::Attempt::Outcome_Name(recorded.outcome)},
-       {"state", v1::Notification::State_Name(recorded.state)},
-       {"detail", recorded.detail}});
 }
 
 }  // namespace
@@ -161,7 +159,7 @@ int Dispatcher::AwaitCapacity() {
     const absl::Time now = absl::Now();
     paced_until_ = std::max(paced_until_, now - kPaceWindow);
     const auto paced = static_cast<int64_t>(absl::ToDoubleSeconds(now - paced_until_) * settings_.mails_per_second);
-    if (paced > 0) return static_cast<int>(std::min<int64_t>({paced, Capacity() - in_flight_, kMaxClaim}));
+    if (paced > 0) return static_cast<int>(std::min<int64_t>({paced, Capacity() - in_flight_, kMaxTokens}));
     mutex_.AwaitWithTimeout(absl::Condition(&stopping_), absl::Seconds(1) / settings_.mails_per_second);
   }
 }
@@ -170,8 +168,10 @@ int Dispatcher::ClaimSome(int limit) {
   // Before the database's now(), so that we never think that the lease is longer than it is.
   const absl::Time lease_end = absl::Now() + settings_.claim.lease;
   const std::string call_id = Uuid::TimeOrdered().ToString();
+  // Those that end while this is being looked at count twice rather than not at all.
+  const std::map<Uuid, int64_t> sending = Sending();
   auto claimed = data::Transact(pool_, StepDeadline(), [&](data::Transaction& tx) {
-    return Claim(tx, settings_.claim, suppression_key_, limit);
+    return Claim(tx, settings_.claim, suppression_key_, sending, limit);
   });
   if (!claimed.ok()) {
     Log(LogLevel::kWarning, "cannot claim notifications",
@@ -189,15 +189,16 @@ int Dispatcher::ClaimSome(int limit) {
     items.push_back({std::move(delivery), std::nullopt, lease_end, call_id, {}, std::nullopt});
   }
   if (items.empty()) return claimed->due;
-  LeaveOutEnded(items);
+  DeferEnded(items);
   MakeTokens(items, call_id);
   Put(std::move(items));
   return claimed->due;
 }
 
-// N7: what ended before these attempts had begun may have been looked at already, and found without them: so no entry
-// is put into a calendar any more. What ends from now on is looked at with them (calendar_cancellations.h).
-void Dispatcher::LeaveOutEnded(std::vector<Item>& items) {
+// N7: what ended before these attempts had begun may have been looked at already, and found without them: so they put
+// no entry into a calendar any more; the next attempts see that it has ended. What ends from now on is looked at with
+// these (calendar_cancellations.h).
+void Dispatcher::DeferEnded(std::vector<Item>& items) {
   std::vector<Uuid> ids;
   for (const Item& item : items) {
     if (IsRequest(item.delivery)) ids.push_back(item.delivery.event.id);
@@ -212,8 +213,13 @@ void Dispatcher::LeaveOutEnded(std::vector<Item>& items) {
       continue;
     }
     const auto now = std::ranges::find(*events, item.delivery.event.id, &data::Event::id);
-    if (now != events->end() && IsEnded(*now)) item.delivery.calendar.reset();
+    if (now != events->end() && IsEnded(*now)) item.result = {Outcomes::DEFERRED, "the event has ended meanwhile"};
   }
+}
+
+std::map<Uuid, int64_t> Dispatcher::Sending() {
+  absl::MutexLock lock(&mutex_);
+  return sending_;
 }
 
 // Items without a token that need one have their result already.
@@ -251,6 +257,7 @@ void Dispatcher::MakeTokens(std::vector<Item>& items, const std::string& call_id
 void Dispatcher::Put(std::vector<Item> items) {
   absl::MutexLock lock(&mutex_);
   in_flight_ += static_cast<int>(items.size());
+  for (const Item& item : items) ++sending_[item.delivery.notification.recipient_id];
   paced_until_ += items.size() * absl::Seconds(1) / settings_.mails_per_second;
   for (Item& item : items) {
     const bool ended = item.result.outcome != Outcomes::OUTCOME_UNSPECIFIED;
@@ -314,39 +321,55 @@ SendResult Dispatcher::Send(const Item& item, Transport& transport) {
 // ---- record
 
 void Dispatcher::RunRecords() {
-  for (auto items = AwaitSent(); !items.empty(); items = AwaitSent()) {
-    RevokeTokens(items);
+  std::vector<Item> to_revoke;
+  while (true) {
+    std::vector<Item> items = AwaitSent(!to_revoke.empty());
+    if (items.empty() && to_revoke.empty()) return;
+    const auto rest =
+        std::ranges::partition(items, [](const Item& item) { return !NeedsRevocation(item.token, item.result); });
+    to_revoke.insert(to_revoke.end(), std::make_move_iterator(rest.begin()), std::make_move_iterator(rest.end()));
+    items.erase(rest.begin(), rest.end());
+    // Mails that were accepted wait for no token service.
     Record(items);
-    absl::MutexLock lock(&mutex_);
-    in_flight_ -= static_cast<int>(items.size());
+    Record(RevokeSome(to_revoke));
   }
 }
 
-std::vector<Dispatcher::Item> Dispatcher::AwaitSent() {
-  auto some = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return !sent_.empty() || senders_running_ == 0; };
+std::vector<Dispatcher::Item> Dispatcher::AwaitSent(bool more_to_do) {
+  auto some = [this, more_to_do]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return !sent_.empty() || (senders_running_ == 0 && !more_to_do);
+  };
   auto enough = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return stopping_ || sent_.size() >= static_cast<size_t>(std::min(in_flight_, Capacity() / 2));
   };
   absl::MutexLock lock(&mutex_);
-  mutex_.Await(absl::Condition(&some));
+  mutex_.AwaitWithTimeout(absl::Condition(&some), more_to_do ? kStepPause : absl::InfiniteDuration());
   mutex_.AwaitWithTimeout(absl::Condition(&enough), kRecordDelay);
   return std::exchange(sent_, {});
 }
 
-// T1: a refusal is recorded only once the token is revoked.
-void Dispatcher::RevokeTokens(std::vector<Item>& items) {
-  std::vector<Item*> refused;
+// T1: takes out those whose keys are revoked, and may be recorded so. Those that cannot be stay for another try while
+// the lease lasts; then they are taken out as UNKNOWN, since a key is abroad.
+std::vector<Dispatcher::Item> Dispatcher::RevokeSome(std::vector<Item>& to_revoke) {
+  if (to_revoke.empty()) return {};
+  const auto end = to_revoke.begin() + std::min<ptrdiff_t>(std::ssize(to_revoke), kMaxTokens);
   std::vector<Uuid> ids;
-  for (Item& item : items) {
-    if (!item.token || item.result.outcome == Outcomes::ACCEPTED || item.result.outcome == Outcomes::UNKNOWN) continue;
-    refused.push_back(&item);
-    ids.push_back(item.token->id);
+  for (auto item = to_revoke.begin(); item != end; ++item) ids.push_back(item->token->id);
+  const absl::Status revoked = tokens_.Revoke(ids, to_revoke.front().call_id, StepDeadline());
+  auto rest = to_revoke.begin();
+  if (!revoked.ok()) {
+    // In time for yet another try, and for the record.
+    const absl::Time last = absl::Now() + 2 * StepTimeout();
+    const bool aborting = abort_.stop_requested();
+    rest = std::stable_partition(to_revoke.begin(), end,
+                                 [&](const Item& item) { return !aborting && item.lease_end > last; });
+    for (auto item = rest; item != end; ++item) {
+      item->result = {Outcomes::UNKNOWN, absl::StrCat("the key could not be revoked after: ", item->result.detail)};
+    }
   }
-  if (ids.empty()) return;
-  if (tokens_.Revoke(ids, items.front().call_id, StepDeadline()).ok()) return;
-  for (Item* item : refused) {
-    item->result = {Outcomes::UNKNOWN, absl::StrCat("the key could not be revoked after: ", item->result.detail)};
-  }
+  std::vector<Item> done(std::make_move_iterator(rest), std::make_move_iterator(end));
+  to_revoke.erase(rest, end);
+  return done;
 }
 
 Recorded Dispatcher::RecordedOf(const Item& item) {
@@ -369,6 +392,7 @@ Recorded Dispatcher::RecordedOf(const Item& item) {
 }
 
 void Dispatcher::Record(const std::vector<Item>& items) {
+  if (items.empty()) return;
   std::vector<Recorded> results;
   absl::Time last_lease_end = absl::InfinitePast();
   std::vector<std::pair<std::string, std::string>> no_such_addresses;  // keyed hashes, and what the server said
@@ -386,26 +410,47 @@ void Dispatcher::Record(const std::vector<Item>& items) {
     }
     return Deliveries(tx).Record(results);
   };
-  const std::string& call_id = items.front().call_id;
-  absl::Status status = data::Transact(pool_, StepDeadline(), record).status();
-  while (!status.ok() && AwaitRetry(status, last_lease_end)) {
-    status = data::Transact(pool_, StepDeadline(), record).status();
+  auto recorded = data::Transact(pool_, StepDeadline(), record);
+  while (!recorded.ok() && AwaitRetry(recorded.status(), last_lease_end)) {
+    recorded = data::Transact(pool_, StepDeadline(), record);
   }
-  if (!status.ok()) {
+  LogAttempts(items, results, recorded);
+  absl::MutexLock lock(&mutex_);
+  in_flight_ -= static_cast<int>(items.size());
+  for (const Item& item : items) {
+    const auto found = sending_.find(item.delivery.notification.recipient_id);
+    if (--found->second == 0) sending_.erase(found);
+  }
+}
+
+void Dispatcher::LogAttempts(const std::vector<Item>& items, const std::vector<Recorded>& results,
+                             const absl::StatusOr<std::vector<Uuid>>& recorded) {
+  if (!recorded.ok()) {
     Log(LogLevel::kError, "the ends of attempts could not be recorded",
-        {{"call_id", call_id},
+        {{"call_id", items.front().call_id},
          {"count", static_cast<int64_t>(items.size())},
-         {"error", std::string(status.message())}});
+         {"error", std::string(recorded.status().message())}});
     return;
   }
-  for (size_t i = 0; i < items.size(); ++i) LogAttempt(items[i].call_id, results[i]);
+  const std::set<Uuid> written(recorded->begin(), recorded->end());
+  for (size_t i = 0; i < items.size(); ++i) {
+    // N6: somebody else has taken it over.
+    const bool ours = written.contains(results[i].notification_id);
+    Log(ours ? LogLevel::kInfo : LogLevel::kWarning, ours ? "attempt" : "an attempt that is not ours any more",
+        {{"call_id", items[i].call_id},
+         {"notification", results[i].notification_id.ToString()},
+         {"attempt", results[i].attempt},
+         {"outcome", v1::Notification::Attempt::Outcome_Name(results[i].outcome)},
+         {"state", ours ? v1::Notification::State_Name(results[i].state) : ""},
+         {"detail", results[i].detail}});
+  }
 }
 
 bool Dispatcher::AwaitRetry(const absl::Status& status, absl::Time lease_end) {
   absl::MutexLock lock(&mutex_);
   // What is not recorded while the lease lasts is tried again by somebody (N6).
   if (!MayPass(status) || absl::Now() >= lease_end) return false;
-  return !mutex_.AwaitWithTimeout(absl::Condition(&aborting_), kRecordPause);
+  return !mutex_.AwaitWithTimeout(absl::Condition(&aborting_), kStepPause);
 }
 
 // ---- chores
@@ -449,16 +494,20 @@ bool Dispatcher::WorkOffRequest() {
 }
 
 bool Dispatcher::CancelEntries() {
-  const auto made = data::Transact(pool_, StepDeadline(), &CancelCalendarEntries);
-  if (!made.ok()) {
-    Log(LogLevel::kWarning, "cannot take back calendar entries", {{"error", std::string(made.status().message())}});
+  const auto cancelled = data::Transact(pool_, StepDeadline(), &CancelCalendarEntries);
+  if (!cancelled.ok()) {
+    Log(LogLevel::kWarning, "cannot take back calendar entries",
+        {{"error", std::string(cancelled.status().message())}});
     return false;
   }
-  for (const Notification& notification : *made) {
+  for (const std::string& broken : cancelled->broken) {
+    Log(LogLevel::kError, "cannot take back the calendar entries of an event", {{"error", broken}});
+  }
+  for (const Notification& notification : cancelled->made) {
     Log(LogLevel::kInfo, "a calendar entry is taken back", {{"notification", notification.id.ToString()}});
   }
-  if (!made->empty()) Wake();
-  return !made->empty();
+  if (!cancelled->made.empty()) Wake();
+  return cancelled->due > 0;
 }
 
 // What is left of the lease beside the sending goes to four steps: making tokens, revoking them, recording, and spare.

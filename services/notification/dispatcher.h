@@ -3,7 +3,7 @@
 //
 //   claim    begins attempts of what is due, with a lease, and asks the token service for their keys
 //   send     some threads, each with a connection to the mail server of its own, compose and send
-//   record   revokes the keys of what was not accepted, and records what became of the attempts
+//   record   records what became of the attempts, once the keys of what was not accepted are revoked
 //
 // Beside them one thread works off requests for keys (T7), cancels what is unsent of deleted events (E10), and takes
 // back calendar entries (N7). Any number of processes may run a dispatcher on the same database. What a process holds
@@ -12,6 +12,7 @@
 
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -88,15 +89,20 @@ class Dispatcher {
   void Rest(uint64_t& wakes_seen);
   // How many were due; claims at most `limit`.
   int ClaimSome(int limit);
-  void LeaveOutEnded(std::vector<Item>& items);
+  void DeferEnded(std::vector<Item>& items);
+  // How many are under way to each recipient.
+  std::map<Uuid, int64_t> Sending();
   void MakeTokens(std::vector<Item>& items, const std::string& call_id);
   void Put(std::vector<Item> items);
   std::optional<Item> NextToSend();
   SendResult Send(const Item& item, Transport& transport);
-  std::vector<Item> AwaitSent();
-  void RevokeTokens(std::vector<Item>& items);
+  // What was sent; where there is more to do, soon, and perhaps nothing. Nothing at the end.
+  std::vector<Item> AwaitSent(bool more_to_do);
+  std::vector<Item> RevokeSome(std::vector<Item>& to_revoke);
   Recorded RecordedOf(const Item& item);
   void Record(const std::vector<Item>& items);
+  static void LogAttempts(const std::vector<Item>& items, const std::vector<Recorded>& results,
+                          const absl::StatusOr<std::vector<Uuid>>& recorded);
   // Waits a little. False where it is of no use to record again.
   bool AwaitRetry(const absl::Status& status, absl::Time lease_end);
   void Sweep();
@@ -122,6 +128,7 @@ class Dispatcher {
   int claims_running_ ABSL_GUARDED_BY(mutex_) = 0;                         // those that may put something into to_send_
   int senders_running_ ABSL_GUARDED_BY(mutex_) = 0;                        // those that may put something into sent_
   int in_flight_ ABSL_GUARDED_BY(mutex_) = 0;                              // claimed, and not yet recorded
+  std::map<Uuid, int64_t> sending_ ABSL_GUARDED_BY(mutex_);                // the same, by recipient
   absl::Duration send_time_ ABSL_GUARDED_BY(mutex_) = absl::Seconds(1);    // of one mail, the mean of the last ones
   absl::Time paced_until_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();  // what the mails so far have used up
   std::deque<Item> to_send_ ABSL_GUARDED_BY(mutex_);

@@ -9,6 +9,7 @@
 #include "common/config/config.h"
 #include "common/data/schema.h"
 #include "common/rpc/server.h"
+#include "common/status/status.h"
 #include "services/notification/dispatcher.h"
 #include "services/notification/notification_server.h"
 #include "services/notification/transport/file_transport.h"
@@ -18,6 +19,20 @@ namespace parley::notification {
 namespace {
 
 constexpr absl::Duration kSchemaTimeout = absl::Seconds(2);
+
+// Whether it is http or https, a host, perhaps a port, and nothing more: links are made of it.
+bool IsOrigin(const std::string& url) {
+  if (!url.starts_with("https://") && !url.starts_with("http://")) return false;
+  const std::unique_ptr<CURLU, void (*)(CURLU*)> parsed(curl_url(), &curl_url_cleanup);
+  if (curl_url_set(parsed.get(), CURLUPART_URL, url.c_str(), 0) != CURLUE_OK) return false;
+  const auto has = [&parsed](CURLUPart part) {
+    char* value = nullptr;
+    const bool there = curl_url_get(parsed.get(), part, &value, 0) == CURLUE_OK && std::string_view(value) != "/";
+    curl_free(value);
+    return there;
+  };
+  return !has(CURLUPART_USER) && !has(CURLUPART_PATH) && !has(CURLUPART_QUERY) && !has(CURLUPART_FRAGMENT);
+}
 
 struct Settings {
   rpc::ServerSettings server;
@@ -97,8 +112,7 @@ struct Settings {
     dispatcher.mail_from = *address;
     smtp.timeout = dispatcher.send_timeout;
     if (dispatcher.claim.lease <= dispatcher.send_timeout) return "--lease must be longer than --send-timeout";
-    const std::string& link = dispatcher.public_address;
-    if (!link.empty() && !link.starts_with("https://") && !link.starts_with("http://")) {
+    if (!dispatcher.public_address.empty() && !IsOrigin(dispatcher.public_address)) {
       return "--public-address must be https://host or https://host:port";
     }
     return transport == "smtp" ? CheckSmtp() : CheckDirectory();
@@ -152,10 +166,13 @@ int Main(int argc, char** argv) {
   data::Workers workers(settings.workers, settings.queue_capacity);
   rpc::CallQueue queue{*signer, workers, settings.server.default_deadline};
   NotificationServer server(context, queue);
-  auto ready = [&] {
-    absl::Status status = data::CheckSchema(pool, absl::Now() + kSchemaTimeout);
-    if (status.ok()) dispatcher.Start();
-    return status;
+  auto ready = [&]() -> absl::Status {
+    PARLEY_RETURN_IF_ERROR(data::CheckSchema(pool, absl::Now() + kSchemaTimeout));
+    PARLEY_RETURN_IF_ERROR(data::Transact(pool, absl::Now() + kSchemaTimeout, [&](data::Transaction& tx) {
+      return Suppressions(tx).CheckKey(*suppression_key);
+    }));
+    dispatcher.Start();
+    return absl::OkStatus();
   };
   return rpc::Serve(settings.server, {.names = {v1::NotificationService::service_full_name()},
                                       .services = {&server},

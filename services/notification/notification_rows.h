@@ -12,6 +12,10 @@ namespace parley::notification {
   "n.cause, n.next_attempt_time, n.pending_since"
 inline constexpr int kNotificationColumns = 11;
 
+// For attempts without an outcome, once the lease is up: nobody will say any more how they ended.
+#define PARLEY_SET_UNRECORDED \
+  "update delivery_attempts a set outcome = 'UNKNOWN', detail = 'its end was never recorded' "
+
 // Without its attempts.
 Notification NotificationOf(const data::Row& row);
 

@@ -236,10 +236,8 @@ absl::StatusOr<bool> Notifications::MayRequest(const Uuid& event_id, const Uuid&
   return result[0].GetBool(0);
 }
 
-constexpr Statement kCancel{"cancel_notification", R"sql(
-  with unrecorded as (
-    update delivery_attempts set outcome = 'UNKNOWN', detail = 'its end was never recorded'
-    where notification_id = $1 and outcome is null
+constexpr Statement kCancel{"cancel_notification", "with unrecorded as (" PARLEY_SET_UNRECORDED R"sql(
+    where a.notification_id = $1 and a.outcome is null
   )
   update notifications set state = 'CANCELLED' where notification_id = $1)sql"};
 

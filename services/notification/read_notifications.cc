@@ -13,6 +13,12 @@ constexpr int kMaxPageSize = 100;
 
 constexpr std::string_view kAllEvents = "events/-";
 
+// Staff, who find those of deleted events among all, read them as well.
+absl::Status CheckAccess(const rpc::Call& call, const Uuid& event_id, const std::optional<data::Event>& event) {
+  const data::Event* found = event ? &*event : nullptr;
+  return IsStaff(call) ? CheckLogAccess(call, event_id, found) : CheckEventAccess(call, event_id, found);
+}
+
 struct Page {
   std::vector<v1::Notification> notifications;
   std::vector<Uuid> ids;
@@ -23,7 +29,7 @@ absl::StatusOr<Page> ReadPage(data::Transaction& tx, const rpc::Call& call, cons
                               const std::optional<Uuid>& before, int page_size) {
   if (query.event_id) {
     PARLEY_ASSIGN_OR_RETURN(const auto event, FindEvent(tx, *query.event_id));
-    PARLEY_RETURN_IF_ERROR(CheckEventAccess(call, *query.event_id, event ? &*event : nullptr));
+    PARLEY_RETURN_IF_ERROR(CheckAccess(call, *query.event_id, event));
   }
   PARLEY_ASSIGN_OR_RETURN(const NotificationPage found, Notifications(tx).List(query, before, page_size));
   Page page;
@@ -56,7 +62,7 @@ absl::Status GetNotification(const Context& context, const rpc::Call& call, cons
   PARLEY_RETURN_IF_ERROR(fields.ToStatus());
   auto get = [&, &event_id = ids->first, &id = ids->second](data::Transaction& tx) -> absl::StatusOr<v1::Notification> {
     PARLEY_ASSIGN_OR_RETURN(const auto event, FindEvent(tx, event_id));
-    PARLEY_RETURN_IF_ERROR(CheckEventAccess(call, event_id, event ? &*event : nullptr));
+    PARLEY_RETURN_IF_ERROR(CheckAccess(call, event_id, event));
     PARLEY_ASSIGN_OR_RETURN(auto found, Notifications(tx).Find(event_id, id));
     if (!found) return NotFound(kNotificationType, request.name());
     PARLEY_ASSIGN_OR_RETURN(auto shown, Show(tx, {*event}, {*std::move(found)}));

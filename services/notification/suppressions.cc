@@ -17,6 +17,7 @@ using data::Statement;
 constexpr std::string_view kTokenPrefix = "parley_unsubscribe_";
 constexpr char kAddressPurpose[] = "suppression";
 constexpr char kTokenPurpose[] = "unsubscribe";
+constexpr char kFingerprintPurpose[] = "suppression secret";
 constexpr size_t kMacBytes = 32;
 constexpr size_t kMarkBytes = 16;
 
@@ -68,9 +69,13 @@ std::optional<std::string> SuppressionKey::ParseUnsubscribeToken(std::string_vie
   return mac;
 }
 
+std::string SuppressionKey::Fingerprint() const { return signer_.Mac(kFingerprintPurpose, ""); }
+
 constexpr Statement kInsert{"insert_suppression", R"sql(
   insert into suppressions (suppression_id, address_mac, reason, detail, create_time)
-  values ($1, $2, $3, $4, now()) on conflict (address_mac) do nothing)sql"};
+  values ($1, $2, $3, $4, now())
+  on conflict (address_mac) do update set reason = excluded.reason, detail = excluded.detail
+  where suppressions.reason = 'ADDRESS_REFUSED' and excluded.reason = 'UNSUBSCRIBED')sql"};
 
 absl::Status Suppressions::Insert(const std::string& address_mac, Suppression::Reason reason,
                                   const std::string& detail) {
@@ -120,6 +125,24 @@ constexpr Statement kDelete{"delete_suppression", "delete from suppressions wher
 absl::StatusOr<bool> Suppressions::Delete(const Uuid& id) {
   PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kDelete, Params().Add(id)));
   return result.affected() > 0;
+}
+
+constexpr Statement kFindKey{"find_suppression_key", "select mac = $1 from suppression_key"};
+constexpr Statement kInsertKey{"insert_suppression_key",
+                               "insert into suppression_key (mac) values ($1) on conflict do nothing"};
+
+absl::Status Suppressions::CheckKey(const SuppressionKey& key) {
+  const Params fingerprint = Params().AddBytes(key.Fingerprint());
+  PARLEY_ASSIGN_OR_RETURN(Result same, tx_.Execute(kFindKey, fingerprint));
+  if (same.empty()) {
+    PARLEY_RETURN_IF_ERROR(tx_.Execute(kInsertKey, fingerprint).status());
+    PARLEY_ASSIGN_OR_RETURN(same, tx_.Execute(kFindKey, fingerprint));
+  }
+  if (same[0].GetBool(0)) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      "the suppression secret is not the one of this database: who unsubscribed would be mailed again. Give it the "
+      "secret that it had (PARLEY_SUPPRESSION_SECRET); where that is lost, the owner of the database may delete from "
+      "parley.suppression_key and parley.suppressions");
 }
 
 }  // namespace parley::notification

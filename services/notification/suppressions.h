@@ -29,6 +29,8 @@ class SuppressionKey {
   std::string UnsubscribeToken(const Address& address) const;
   // The keyed hash in a token; nothing where it is not one of ours.
   std::optional<std::string> ParseUnsubscribeToken(std::string_view token) const;
+  // Tells this secret from others, and nothing else of it. 32 bytes.
+  std::string Fingerprint() const;
 
  private:
   explicit SuppressionKey(rpc::Signer signer) : signer_(std::move(signer)) {}
@@ -52,7 +54,8 @@ class Suppressions {
  public:
   explicit Suppressions(data::Transaction& tx) : tx_(tx) {}
 
-  // A new one; nothing changes where there is one of this address.
+  // A new one. Where there is one of this address, nothing changes, but that a person's wish stands above what a mail
+  // server said: UNSUBSCRIBED takes the place of ADDRESS_REFUSED.
   absl::Status Insert(const std::string& address_mac, Suppression::Reason reason, const std::string& detail);
   absl::StatusOr<std::optional<Suppression>> Find(const Uuid& id);
   absl::StatusOr<std::optional<Suppression>> FindByMac(const std::string& address_mac);
@@ -62,6 +65,10 @@ class Suppressions {
   absl::StatusOr<std::vector<Suppression>> List(const std::optional<Uuid>& before, int limit);
   // Whether it was there.
   absl::StatusOr<bool> Delete(const Uuid& id);
+
+  // FAILED_PRECONDITION where the suppressions of this database are known by another secret. The first one that is
+  // asked about is theirs.
+  absl::Status CheckKey(const SuppressionKey& key);
 
  private:
   data::Transaction& tx_;

@@ -140,6 +140,15 @@ TEST(StartTest, TheNotificationServiceRefusesBadMailSettings) {
     start.flags["smtp-url"] = url;
     ExpectRefused("notification", start, 2, "--smtp-url must be smtp://host:port or smtps://host:port");
   }
+  for (const char* address :
+       {"https://", "https://parley.example/app", "https://parley.example?a", "https://parley.example#a",
+        "https://me@parley.example", "https://parley.example>", "https://parley .example",
+        "https://parley.example\r\nBcc: eve@example.net", "ftp://parley.example", "https://parley.example:many"}) {
+    SCOPED_TRACE(address);
+    Start start = GoodStart("notification", folder);
+    start.flags["public-address"] = address;
+    ExpectRefused("notification", start, 2, "--public-address must be https://host or https://host:port");
+  }
   // It would stand in messages and in the list of processes.
   Start start = GoodStart("notification", folder);
   start.flags["smtp-url"] = "smtp://parley:secret@mail.example.com:587";
@@ -167,6 +176,17 @@ TEST(StartTest, L3_AServiceDoesNotRunAsTheOwnerOfTheLog) {
     EXPECT_EQ(output.exit_code, 1);
     EXPECT_THAT(output.err, HasSubstr("log in as parley_service, not as the owner"));
   }
+}
+
+TEST(StartTest, TheNotificationServiceDoesNotRunWithAnotherSuppressionSecret) {
+  const TestDatabase database;
+  System system({database.service_url()});
+  system.Start();
+  const test::TemporaryFolder folder;
+  Start start = GoodStart("notification", folder);
+  start.environment["PARLEY_DATABASE_URL"] = database.service_url();
+  ExpectRefused("notification", start, 1, "the suppression secret is not the one of this database");
+  ExpectGoodEnd(system, database);
 }
 
 TEST(StartTest, WithoutASchemaNothingServesUntilItIsThere) {

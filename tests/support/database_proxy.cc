@@ -8,7 +8,6 @@
 
 #include <array>
 #include <cstring>
-#include <iostream>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -19,11 +18,6 @@ namespace {
 constexpr char kSocketName[] = "/.s.PGSQL.5432";
 constexpr char kHost[] = "?host=";
 constexpr size_t kLengthBytes = 4;
-
-[[noreturn]] void Die(const std::string& message) {
-  std::cerr << message << ": " << std::strerror(errno) << std::endl;
-  std::exit(1);
-}
 
 sockaddr_un AddressOf(const std::string& path) {
   sockaddr_un address{};
@@ -76,7 +70,7 @@ DatabaseProxy::DatabaseProxy(const std::string& database_url) {
   listener_ = MakeSocket();
   if (bind(listener_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 ||
       listen(listener_, SOMAXCONN) != 0 || pipe2(stop_, O_CLOEXEC) != 0) {
-    Die("cannot listen");
+    Die(absl::StrCat("cannot listen: ", std::strerror(errno)));
   }
   thread_ = std::thread([this] { Run(); });
 }

@@ -12,7 +12,7 @@
 #include <thread>
 
 #include "absl/synchronization/mutex.h"
-#include "tests/support/system.h"
+#include "tests/support/process.h"
 
 namespace parley::test {
 

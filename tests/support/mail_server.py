@@ -3,7 +3,8 @@
 Each mail that it was sent, whatever it said of it, is one .eml file in the folder, named so that names sort by arrival.
 Its first lines say how it came: X-MailFrom, X-RcptTo, X-Connection (1, 2, 3 ...), X-Tls and X-Login.
 
-Recipients whose local part starts with `refuse` are refused for good (550), with `defer` for now (451).
+Recipients whose local part starts with `refuse` are refused for good (550 5.1.1), with `defer` for now (451), with
+`reply-` for good by what follows it: `reply-5.1.0` by 550 5.1.0.
 """
 
 import argparse
@@ -22,6 +23,7 @@ FAULTS = (
     "hang-at-greeting",  # says nothing at all
     "refuse-greeting",  # 554
     "refuse-login",  # 530 to MAIL
+    "refuse-sender",  # 550 5.1.1 to MAIL
     "close-before-mail",  # closes in place of a reply to DATA
     "close-amid-mail",  # closes when a part of the mail has come
     "close-after-mail",  # takes the mail, and closes without a reply
@@ -78,6 +80,8 @@ class Keeper:
     async def handle_MAIL(self, server, session, envelope, address, options):
         if self.server.fault == "refuse-login":
             return "530 5.7.0 authentication required"
+        if self.server.fault == "refuse-sender":
+            return "550 5.1.1 we do not know you"
         envelope.mail_from = address
         envelope.mail_options.extend(options)
         return "250 OK"
@@ -85,6 +89,8 @@ class Keeper:
     async def handle_RCPT(self, server, session, envelope, address, options):
         if address.startswith("refuse"):
             return "550 5.1.1 there is no such mailbox"
+        if address.startswith("reply-"):
+            return f"550 {address.removeprefix('reply-').partition('@')[0]} is what {address} is replied"
         if address.startswith("defer"):
             return "451 4.3.0 try again later"
         envelope.rcpt_tos.append(address)
@@ -167,7 +173,10 @@ async def serve(arguments):
     with open(arguments.port_file + ".new", "w", encoding="ascii") as file:
         file.write(f"{port}\n")
     os.rename(arguments.port_file + ".new", arguments.port_file)
-    await asyncio.Event().wait()
+    ended = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
+    await ended.wait()
+    server.close()
 
 
 def main():

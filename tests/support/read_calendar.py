@@ -60,6 +60,7 @@ def read(file):
     attendees = entry["ATTENDEE"] if isinstance(entry["ATTENDEE"], list) else [entry["ATTENDEE"]]
     return {
         "to": mail["To"],
+        "text": raw.decode("utf-8"),
         "method": method,
         "uid": str(entry["UID"]),
         "sequence": int(entry["SEQUENCE"]),

@@ -11,10 +11,7 @@
 #include <google/rpc/error_details.pb.h>
 #include <google/rpc/status.pb.h>
 #include <grpcpp/grpcpp.h>
-#include <sys/types.h>
 
-#include <filesystem>
-#include <functional>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -29,60 +26,9 @@
 #include "absl/strings/cord.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "tests/support/process.h"
 
 namespace parley::test {
-
-// Asks again and again, for at most 20 s, whether it holds.
-bool Eventually(const std::function<bool()>& holds);
-
-// A variable that tests/run sets; ends the test program where it did not.
-std::string Given(const char* variable);
-
-std::string Content(const std::filesystem::path& file);
-
-// A short one (a Unix socket's path has at most 107 bytes), removed at the end.
-class TemporaryFolder {
- public:
-  TemporaryFolder();
-  ~TemporaryFolder();
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
-
-// Of our own environment a process gets all but what begins with PARLEY_ or GRPC_, and these.
-using Environment = std::map<std::string, std::string>;
-
-// A program that was started; killed at the end.
-class Process {
- public:
-  // What it writes is appended to the two files.
-  Process(const std::vector<std::string>& command, const Environment& environment, const std::string& output_file,
-          const std::string& error_file);
-  ~Process();
-  Process(const Process&) = delete;
-  Process& operator=(const Process&) = delete;
-
-  pid_t pid() const { return pid_; }
-  bool Running();
-  void Signal(int signal);
-  // Its exit code, 128 + the number of the signal that killed it; -1 where it does not end.
-  int Wait();
-
- private:
-  pid_t pid_ = 0;
-  std::optional<int> exit_code_;
-};
-
-struct Output {
-  int exit_code;
-  std::string out;
-  std::string err;
-};
-Output Run(const std::vector<std::string>& command, const Environment& environment = {});
 
 // A call's status with its details as payloads, as common/status makes them.
 absl::Status StatusOf(const grpc::Status& status);

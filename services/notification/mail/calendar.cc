@@ -4,7 +4,10 @@
 
 #include <memory>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 
 namespace parley::notification {
 namespace {
@@ -21,14 +24,28 @@ absl::Time RoundedUp(absl::Time time) {
   return second == time ? time : second + absl::Seconds(1);
 }
 
+// RFC 6068: what has a meaning in a URI stands as a %.. in the local part.
+std::string MailtoOf(const Address& address) {
+  std::string uri = "mailto:";
+  for (const char c : address.local_part) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (absl::ascii_isalnum(byte) || absl::StrContains("-._~!$'*+", c)) {
+      uri.push_back(c);
+    } else {
+      absl::StrAppendFormat(&uri, "%%%02X", byte);
+    }
+  }
+  return absl::StrCat(uri, "@", address.domain);
+}
+
 icalproperty* Organizer(const Address& address) {
-  icalproperty* organizer = icalproperty_new_organizer(("mailto:" + address.ToString()).c_str());
+  icalproperty* organizer = icalproperty_new_organizer(MailtoOf(address).c_str());
   icalproperty_add_parameter(organizer, icalparameter_new_cn("Parley"));
   return organizer;
 }
 
 icalproperty* Attendee(const Address& address) {
-  icalproperty* attendee = icalproperty_new_attendee(("mailto:" + address.ToString()).c_str());
+  icalproperty* attendee = icalproperty_new_attendee(MailtoOf(address).c_str());
   icalproperty_add_parameter(attendee, icalparameter_new_role(ICAL_ROLE_REQPARTICIPANT));
   icalproperty_add_parameter(attendee, icalparameter_new_partstat(ICAL_PARTSTAT_NEEDSACTION));
   icalproperty_add_parameter(attendee, icalparameter_new_rsvp(ICAL_RSVP_FALSE));
@@ -66,8 +83,7 @@ int64_t CalendarSequenceOf(const data::Event& event) {
 
 std::string ComposeCalendar(const CalendarEntry& entry) {
   icalcomponent* vevent = icalcomponent_new_vevent();
-  const std::string uid = absl::StrCat(entry.event_id.ToString(), "@", entry.organizer.domain);
-  icalcomponent_add_property(vevent, icalproperty_new_uid(uid.c_str()));
+  icalcomponent_add_property(vevent, icalproperty_new_uid(entry.event_id.ToString().c_str()));
   icalcomponent_add_property(vevent, icalproperty_new_dtstamp(TimeOf(entry.stamp)));
   icalcomponent_add_property(vevent, icalproperty_new_sequence(static_cast<int>(entry.sequence)));
   icalcomponent_add_property(vevent, icalproperty_new_status(StatusOf(entry.method)));
@@ -87,7 +103,6 @@ std::string ComposeCalendar(const CalendarEntry& entry) {
       calendar.get(),
       icalproperty_new_method(entry.method == Method::kCancel ? ICAL_METHOD_CANCEL : ICAL_METHOD_REQUEST));
   icalcomponent_add_component(calendar.get(), vevent);
-  // That of libical without _r keeps what it returns in a ring that all threads share.
   const std::unique_ptr<char, void (*)(void*)> text(icalcomponent_as_ical_string_r(calendar.get()),
                                                     &icalmemory_free_buffer);
   return text.get();

@@ -34,8 +34,8 @@ CalendarEntry::Method CalendarMethodOf(const data::Event& event);
 int64_t CalendarSequenceOf(const data::Event& event);
 
 // A VCALENDAR with METHOD, lines folded and ended as RFC 5545 has it; times in UTC, in whole seconds, the start rounded
-// down and the end rounded up. UID `{event id}@{the organizer's domain}`. It holds neither a link nor a key: calendars
-// are shared.
+// down and the end rounded up. The UID is the event's id alone (RFC 7986), so that it stays whatever Parley's address
+// is. It holds neither a link nor a key: calendars are shared.
 std::string ComposeCalendar(const CalendarEntry& entry);
 
 }  // namespace parley::notification

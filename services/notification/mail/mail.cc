@@ -98,15 +98,12 @@ Owned<GMimePart> Part(const char* subtype, const std::string& text, GMimeContent
   return part;
 }
 
-// RFC 2369, RFC 8058.
+// RFC 2369. That one click is enough (RFC 8058) is for a page to keep.
 void SetUnsubscribe(GMimeObject* message, const Mail& mail) {
   if (mail.public_address.empty()) return;
   g_mime_object_set_header(message, "List-Unsubscribe", "", nullptr);
   GMimeHeader* header = g_mime_header_list_get_header(g_mime_object_get_header_list(message), "List-Unsubscribe");
   g_mime_header_set_raw_value(header, absl::StrCat(" <", UnsubscribeLink(mail), ">\n").c_str());
-  if (absl::StartsWith(mail.public_address, "https://")) {
-    g_mime_object_set_header(message, "List-Unsubscribe-Post", "List-Unsubscribe=One-Click", nullptr);
-  }
 }
 
 }  // namespace

@@ -22,6 +22,7 @@ using Outcomes = v1::Notification::Attempt;
 
 constexpr size_t kMaxDetailBytes = 200;
 constexpr size_t kMaxRefusalBytes = 1000;
+constexpr size_t kCommandBytes = 4;
 // By how much curl's own clock is behind ours, so that ours counts.
 constexpr absl::Duration kCurlDelay = absl::Seconds(3);
 
@@ -34,6 +35,8 @@ struct Sending {
   bool reply_ended = true;   // what comes is another one
   bool handed_over = false;  // the end of the mail was given to curl: from now on the server may have taken it
   std::string refusal = "";  // the server's last reply that was one, as many of its lines as may be kept
+  std::string refused = "";  // the command that it was the reply to: MAIL, RCPT, DATA ...
+  std::string command = "";  // the last one that the server was given
 };
 
 // Without this curl says QUIT at the end, and waits two minutes for the answer of a server that hangs.
@@ -62,12 +65,22 @@ size_t ReadMail(char* buffer, size_t size, size_t count, void* user) {
   return bytes;
 }
 
+// Called for whatever happens; nothing of it is written anywhere.
+int KeepCommand(CURL*, curl_infotype type, char* bytes, size_t size, void* user) {
+  if (type != CURLINFO_HEADER_OUT) return 0;
+  static_cast<Sending*>(user)->command = std::string(bytes, std::min(size, kCommandBytes));
+  return 0;
+}
+
 // Called for each line that the server says: `550-no`, and `550 at all` as the last one of its reply.
 size_t KeepRefusal(char* bytes, size_t size, size_t count, void* user) {
   const std::string_view line(bytes, size * count);
   auto& sending = *static_cast<Sending*>(user);
   if (line.starts_with('4') || line.starts_with('5')) {
-    if (sending.reply_ended) sending.refusal.clear();
+    if (sending.reply_ended) {
+      sending.refusal.clear();
+      sending.refused = sending.command;
+    }
     sending.refusal += line.substr(0, kMaxRefusalBytes - sending.refusal.size());
   }
   sending.reply_ended = line.size() < 4 || line[3] != '-';
@@ -100,11 +113,25 @@ bool WasClosedBefore(CURL* curl, CURLcode code, const Sending& sending) {
 // RFC 4954: what is wrong is our login, not the mail.
 bool IsAboutLogin(long reply) { return reply == 530 || reply == 534 || reply == 535 || reply == 538; }
 
-// RFC 3463, 3.2: 5.1.x is about addresses, of which 5.1.7 and 5.1.8 are about the sender's.
-bool IsNoSuchAddress(const std::string& reply) {
-  static const std::regex status("5[0-9][0-9][ -]5\\.1\\.(\\d+)( .*)?");
-  std::smatch found;
-  return std::regex_match(reply, found, status) && found[1] != "7" && found[1] != "8";
+// Of the codes of addresses (RFC 3463, 3.2; RFC 7505 has 10) those that are about the recipient's. With 5.1.0, 5.1.7
+// and 5.1.8 servers refuse the sender's, also in reply to RCPT.
+bool IsNoSuchAddress(const Sending& sending) {
+  static const std::regex status("5[0-9][0-9][ -]5\\.1\\.([12346]|10)[ \r\n]");
+  return sending.refused == "RCPT" &&
+         std::regex_search(sending.refusal, status, std::regex_constants::match_continuous);
+}
+
+// Whether the name stands in the word by itself, in letters of either case, not as a part of a longer one.
+bool HasName(std::string_view word, std::string_view name) {
+  const std::string in = absl::AsciiStrToLower(absl::string_view(word.data(), word.size()));
+  const std::string what = absl::AsciiStrToLower(absl::string_view(name.data(), name.size()));
+  const auto ends = [&in](size_t i) {
+    return i >= in.size() || !absl::ascii_isalnum(static_cast<unsigned char>(in[i]));
+  };
+  for (size_t at = in.find(what); at != std::string::npos; at = in.find(what, at + 1)) {
+    if ((at == 0 || ends(at - 1)) && ends(at + what.size())) return true;
+  }
+  return false;
 }
 
 // As the wire wants it: every line ends in CRLF, and there is no NUL.
@@ -119,13 +146,13 @@ bool IsWellFormed(std::string_view message) {
 
 long Milliseconds(absl::Duration duration) { return static_cast<long>(absl::ToInt64Milliseconds(duration)); }
 
-SendResult ResultOf(CURLcode code, long reply, const Sending& sending) {
+SendResult ResultOf(CURLcode code, long reply, const Sending& sending, const std::string& to) {
   if (code == CURLE_OK) return {Outcomes::ACCEPTED, ""};
-  const std::string what = reply >= 400 ? Reduced(sending.refusal) : std::string(curl_easy_strerror(code));
+  const std::string what = reply >= 400 ? Reduced(sending.refusal, to) : std::string(curl_easy_strerror(code));
   // CURLE_SEND_ERROR is how curl tells that MAIL, RCPT or DATA was refused. Other refusals (the greeting, EHLO, AUTH)
   // are not about this mail.
   const bool about_mail = code == CURLE_SEND_ERROR || sending.handed_over;
-  if (reply >= 500 && about_mail && !IsAboutLogin(reply)) return {Outcomes::REFUSED, what, IsNoSuchAddress(what)};
+  if (reply >= 500 && about_mail && !IsAboutLogin(reply)) return {Outcomes::REFUSED, what, IsNoSuchAddress(sending)};
   if (reply < 400 && sending.handed_over) return {Outcomes::UNKNOWN, what};
   return {Outcomes::DEFERRED, what};
 }
@@ -143,14 +170,15 @@ std::string SmtpUrlViolation(const std::string& url) {
   return "";
 }
 
-std::string Reduced(std::string_view reply) {
+std::string Reduced(std::string_view reply, const std::string& recipient) {
+  const std::string local_part = recipient.substr(0, recipient.find('@'));
   std::string text(reply.substr(0, kMaxRefusalBytes));
   for (char& c : text) {
     if (!absl::ascii_isprint(static_cast<unsigned char>(c))) c = ' ';
   }
   std::vector<std::string> words = absl::StrSplit(text, ' ', absl::SkipEmpty());
   for (std::string& word : words) {
-    if (word.find('@') != std::string::npos) word = "<address>";
+    if (word.find('@') != std::string::npos || HasName(word, local_part)) word = "<address>";
     if (word.find("parley_") != std::string::npos) word = "<key>";
   }
   return absl::StrJoin(words, " ").substr(0, kMaxDetailBytes);
@@ -207,6 +235,9 @@ SendResult SmtpTransport::Send(const std::string& from, const std::string& to, c
   curl_easy_setopt(curl, CURLOPT_READDATA, &sending);
   curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, &KeepRefusal);
   curl_easy_setopt(curl, CURLOPT_HEADERDATA, &sending);
+  curl_easy_setopt(curl, CURLOPT_VERBOSE, 1L);
+  curl_easy_setopt(curl, CURLOPT_DEBUGFUNCTION, &KeepCommand);
+  curl_easy_setopt(curl, CURLOPT_DEBUGDATA, &sending);
   curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
   curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, &IsOver);
   curl_easy_setopt(curl, CURLOPT_XFERINFODATA, &sending);
@@ -216,7 +247,9 @@ SendResult SmtpTransport::Send(const std::string& from, const std::string& to, c
     curl_easy_setopt(curl, CURLOPT_FRESH_CONNECT, 1L);
     code = curl_easy_perform(curl);
   }
-  return ResultOf(code, ReplyOf(curl), sending);
+  // QUIT, at the end of the connection, comes when the sending is no more.
+  curl_easy_setopt(curl, CURLOPT_VERBOSE, 0L);
+  return ResultOf(code, ReplyOf(curl), sending, to);
 }
 
 }  // namespace parley::notification

@@ -43,7 +43,7 @@ class SmtpTransport final : public Transport {
 std::string SmtpUrlViolation(const std::string& url);
 
 // What a mail server says, as it may be kept: one line of printable ASCII, at most 200 bytes, without any word that has
-// an @ in it or looks like a key or a token of ours.
-std::string Reduced(std::string_view reply);
+// an @ in it, or the local part of the recipient, or that looks like a key or a token of ours.
+std::string Reduced(std::string_view reply, const std::string& recipient);
 
 }  // namespace parley::notification

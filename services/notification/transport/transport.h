@@ -14,7 +14,7 @@ struct SendResult {
   v1::Notification::Attempt::Outcome outcome = v1::Notification::Attempt::OUTCOME_UNSPECIFIED;  // not sent
   // What was said, for a person; holds neither a key nor an address. Empty where it was accepted.
   std::string detail;
-  // REFUSED since there is no such address: 5.1.x (RFC 3463), but for those codes that are about the sender's.
+  // REFUSED since there is no such recipient: the reply to RCPT was one of the codes 5.1.x (RFC 3463) that say so.
   bool no_such_address = false;
 };
 

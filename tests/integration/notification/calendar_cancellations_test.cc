@@ -82,9 +82,10 @@ class CalendarCancellations : public World {
     });
   }
 
-  std::vector<Notification> Cancel() {
+  CancelledEntries CancelSome() {
     return Do([](data::Transaction& tx) { return CancelCalendarEntries(tx); }).value();
   }
+  std::vector<Notification> Cancel() { return CancelSome().made; }
   static std::vector<Uuid> RecipientsOf(const std::vector<Notification>& notifications) {
     std::vector<Uuid> recipients;
     for (const Notification& each : notifications) recipients.push_back(each.recipient_id);
@@ -230,6 +231,30 @@ TEST_F(CalendarCancellations, N7_TwoAtOnceMakeOneEach) {
     for (const Uuid& recipient : RecipientsOf(each)) all.push_back(recipient);
   }
   EXPECT_THAT(all, UnorderedElementsAre(bobs_, cids_));
+}
+
+TEST_F(CalendarCancellations, N7_ABrokenOneKeepsNoOtherWaiting) {
+  // The oldest two: of an event that there is not, and of an entry that there is not.
+  const std::string nobodys = Uuid::TimeOrdered().ToString();
+  database_.Sql("insert into parley.ended_events values ('" + nobodys + "', 3, now() - interval '1 day'), ('" +
+                event_.id.ToString() + "', 999, now() - interval '1 day')");
+  Mail("bob@example.com", Outcomes::ACCEPTED);
+  DeleteIt();
+  const CancelledEntries cancelled = CancelSome();
+  EXPECT_EQ(cancelled.due, 3);
+  EXPECT_THAT(RecipientsOf(cancelled.made), ElementsAre(bobs_));
+  EXPECT_THAT(cancelled.broken,
+              UnorderedElementsAre("there is no events/" + nobodys + " with an entry 3",
+                                   "there is no events/" + event_.id.ToString() + " with an entry 999"));
+  // They stay, for a while.
+  EXPECT_EQ(CancelSome().due, 0);
+  EXPECT_EQ(Ended(), "2");
+}
+
+TEST_F(CalendarCancellations, N7_EventsWithoutEntriesAreDoneAtOnce) {
+  DeleteIt();
+  EXPECT_EQ(CancelSome().due, 1) << "so that whoever asks goes on";
+  EXPECT_EQ(CancelSome().due, 0);
 }
 
 TEST_F(CalendarCancellations, N8_DoNotCountTowardsTheLimitsOfSenders) {

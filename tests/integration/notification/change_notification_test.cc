@@ -171,6 +171,23 @@ TEST_F(ChangeNotification, N5_OthersAreNotRetried) {
   }
 }
 
+TEST_F(ChangeNotification, N7_StaffRetryAndCancelWhatTakesBackEntriesOfADeletedEvent) {
+  database_.Sql("update parley.notifications set cause = 'CANCEL_CALENDAR_ENTRY'");
+  SetState(notification_, "FAILED");
+  ASSERT_THAT(Delete(event_), Succeeds());
+  ExpectRefused(absl::StatusCode::kNotFound, error::v1::NOT_FOUND, [&] { return Cancel(CallOf(bob_), name_); });
+  const auto retried = Retry(AsStaff(staff_), name_);
+  ASSERT_THAT(retried, Succeeds());
+  EXPECT_EQ(retried->state(), v1::Notification::PENDING);
+  const auto claimed = ClaimOne();
+  ASSERT_TRUE(claimed);
+  EXPECT_EQ(claimed->state, v1::Notification::PENDING) << "it is sent";
+  Record(*claimed, v1::Notification::Attempt::DEFERRED, v1::Notification::PENDING, "", absl::Hours(1));
+  const auto cancelled = Cancel(AsStaff(staff_), name_);
+  ASSERT_THAT(cancelled, Succeeds());
+  EXPECT_EQ(cancelled->state(), v1::Notification::CANCELLED);
+}
+
 TEST_F(ChangeNotification, L1_ACallThatFailsChangesNothing) {
   SetState(notification_, "FAILED");
   const data::Event other = MakeEvent();

@@ -36,7 +36,7 @@ TEST_F(Claims, NobodyElseTakesItUntilTheLeaseIsUp) {
 TEST_F(Claims, TwoAtOnceTakeDifferentOnes) {
   ASSERT_THAT(Notify(CallOf(ann_), Request(event_, {"bob@example.com", "cid@example.com"})), test::Succeeds());
   Do([&](data::Transaction& tx) -> absl::Status {
-    PARLEY_ASSIGN_OR_RETURN(const Claimed mine, Claim(tx, claim_settings_, suppression_key_, 1));
+    PARLEY_ASSIGN_OR_RETURN(const Claimed mine, Claim(tx, claim_settings_, suppression_key_, sending_, 1));
     const auto other = ClaimOne();
     EXPECT_TRUE(mine.due == 1 && other && mine.deliveries.front().notification.id != other->id);
     EXPECT_FALSE(ClaimOne());
@@ -61,6 +61,15 @@ TEST_F(Claims, N6_WhoSleptThroughTheLeaseRecordsNothing) {
   EXPECT_FALSE(Record(*second, Outcomes::DEFERRED, v1::Notification::PENDING));
   EXPECT_FALSE(Record(*first, Outcomes::ACCEPTED, v1::Notification::SENT));
   EXPECT_EQ(NotificationsOf(event_)[0].state, v1::Notification::SENT);
+}
+
+TEST_F(Claims, N6_NorWhereNobodyHasTakenItOverYet) {
+  ASSERT_THAT(Notify(CallOf(ann_), Request(event_, {"bob@example.com"})), test::Succeeds());
+  const auto first = ClaimOne();
+  MakeDue();
+  const auto before = Tables();
+  EXPECT_FALSE(Record(*first, Outcomes::ACCEPTED, v1::Notification::SENT));
+  EXPECT_EQ(Tables(), before);
 }
 
 TEST_F(Claims, N6_OneWhoseEndIsRecordedWithAnothersIsNotTouchedByIt) {
@@ -133,7 +142,7 @@ TEST_F(Claims, ARecipientIsSentSoManyADay) {
   claim_settings_.max_daily_mails = 3;
   for (int i = 0; i < 5; ++i) NotifyOne(ann_, event_, "bob@example.com");
   NotifyOne(ann_, event_, "cid@example.com");
-  // Also those of other events count, and those that are under way.
+  // Also those of other events count, and those of the same claim.
   const data::Event other = MakeEvent();
   SetState(NotifyOne(ann_, other, "bob@example.com"), "SENT");
   const Claimed claimed = ClaimDue();
@@ -152,6 +161,38 @@ TEST_F(Claims, ARecipientIsSentSoManyADay) {
       "event_id = '" +
       other.id.ToString() + "'");
   EXPECT_THAT(ClaimDue().deliveries, SizeIs(1));
+}
+
+TEST_F(Claims, MailsThatAreUnderWayCountTowardsTheDay) {
+  claim_settings_.max_daily_mails = 3;
+  for (int i = 0; i < 5; ++i) NotifyOne(ann_, event_, "bob@example.com");
+  sending_[bob_.id] = 2;
+  EXPECT_THAT(ClaimDue().deliveries, SizeIs(1));
+  // The others wait a little: it is soon known how many were sent.
+  EXPECT_EQ(database_.Sql("select string_agg((next_attempt_time - now() between interval '50 s' and interval '70 s')::"
+                          "text, ' ') from parley.notifications where attempts = 0"),
+            "true true true true");
+}
+
+TEST_F(Claims, OneThatWaitsForTheNextDayIsNotUnderWay) {
+  NotifyOne(ann_, event_, "bob@example.com");
+  const v1::Notification lost = NotifyOne(ann_, event_, "bob@example.com");
+  SetState(NotifyOne(ann_, event_, "bob@example.com"), "SENT");
+  ASSERT_THAT(ClaimDue().deliveries, SizeIs(2));
+  // Whoever had begun them has died, and meanwhile others were sent.
+  database_.Sql("update parley.notifications set next_attempt_time = now() where state = 'PENDING'");
+  claim_settings_.max_daily_mails = 1;
+  EXPECT_THAT(ClaimDue().deliveries, SizeIs(0));
+  for (const Notification& each : NotificationsOf(event_)) {
+    if (each.state != v1::Notification::PENDING) continue;
+    EXPECT_GT(each.next_attempt_time, absl::Now() + absl::Hours(23));
+    ASSERT_THAT(each.attempts, SizeIs(1));
+    EXPECT_EQ(each.attempts[0].outcome, Outcomes::UNKNOWN);
+  }
+  // So it can be cancelled.
+  v1::CancelNotificationRequest request;
+  request.set_name(lost.name());
+  EXPECT_THAT(Run(&CancelNotification, CallOf(ann_), request), test::Succeeds());
 }
 
 class Sweeps : public Claims {

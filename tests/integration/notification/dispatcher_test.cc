@@ -10,22 +10,26 @@
 #include "absl/strings/str_cat.h"
 #include "services/notification/transport/file_transport.h"
 #include "services/notification/transport/smtp_transport.h"
-#include "tests/integration/notification/mail_servers.h"
 #include "tests/integration/notification/tokens.h"
 #include "tests/integration/notification/world.h"
+#include "tests/support/mail_server.h"
 
 namespace parley::notification {
 namespace {
 
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::SizeIs;
 using Outcomes = v1::Notification::Attempt;
-using Fault = BadMailServer::Fault;
+using Fault = test::MailFault;
+using test::Eventually;
+using test::MailServer;
+using test::TemporaryFolder;
 
-class Deliveries : public World {
+class Dispatches : public World {
  protected:
-  Deliveries() {
+  Dispatches() {
     settings_.retry_pause = absl::Milliseconds(1);
     settings_.sweep_pause = absl::Milliseconds(20);
     settings_.mail_from = *ParseAddress("parley@example.com");
@@ -51,6 +55,9 @@ class Deliveries : public World {
       return std::ranges::all_of(NotificationsOf(event_), [&](const auto& each) { return each.state == state; });
     });
   }
+  int64_t CountOf(Notification::State state) {
+    return std::ranges::count(NotificationsOf(event_), state, &Notification::state);
+  }
   bool HasAttempt(Attempt::Outcome outcome) {
     return Eventually([&] {
       const auto attempts = Only().attempts;
@@ -65,12 +72,12 @@ class Deliveries : public World {
       MakeEvent({"Bob@example.com", "cid@example.com", "refuse@example.com", "defer@example.com"});
 };
 
-TEST_F(Deliveries, N4_EveryRecipientGetsAMailWithAKeyOfHisOwn) {
+TEST_F(Dispatches, N4_EveryRecipientGetsAMailWithAKeyOfHisOwn) {
   TemporaryFolder folder;
   ASSERT_THAT(Notify(CallOf(ann_), Request(event_, {"bob@example.com", "cid@example.com"})), test::Succeeds());
   const auto dispatcher = StartWith([&] { return std::make_unique<FileTransport>(folder.path()); });
   ASSERT_TRUE(Reaches(v1::Notification::SENT));
-  const auto mails = folder.Mails();
+  const auto mails = test::MailsIn(folder.path());
   ASSERT_THAT(mails, SizeIs(2));
   const auto keys = tokens_.LivingKeys();
   ASSERT_THAT(keys, SizeIs(2));
@@ -86,8 +93,8 @@ TEST_F(Deliveries, N4_EveryRecipientGetsAMailWithAKeyOfHisOwn) {
   }
 }
 
-TEST_F(Deliveries, AreWokenByNotifyParties) {
-  Mailbox mailbox;
+TEST_F(Dispatches, AreWokenByNotifyParties) {
+  MailServer mailbox;
   const auto dispatcher = StartSmtp(mailbox.url());
   const Context context{pool_, signer_, suppression_key_, limits_, [&] { dispatcher->Wake(); }};
   v1::NotifyPartiesResponse response;
@@ -97,8 +104,8 @@ TEST_F(Deliveries, AreWokenByNotifyParties) {
   EXPECT_THAT(mailbox.Mails()[0], HasSubstr("ann@example.com asks you about: Picnic"));
 }
 
-TEST_F(Deliveries, T1_TheTokenIsRevokedBeforeARefusalIsRecorded) {
-  Mailbox mailbox;
+TEST_F(Dispatches, T1_TheTokenIsRevokedBeforeARefusalIsRecorded) {
+  MailServer mailbox;
   Notification::State at_revocation = v1::Notification::STATE_UNSPECIFIED;
   tokens_.on_revoke = [&] { at_revocation = Only().state; };
   ASSERT_THAT(Notify(CallOf(ann_), Request(event_, {"refuse@example.com"})), test::Succeeds());
@@ -111,19 +118,53 @@ TEST_F(Deliveries, T1_TheTokenIsRevokedBeforeARefusalIsRecorded) {
   EXPECT_THAT(Only().attempts[0].detail, HasSubstr("550"));
 }
 
-TEST_F(Deliveries, T1_NoRefusalIsRecordedWhoseTokenLives) {
-  Mailbox mailbox;
+TEST_F(Dispatches, T1_ARefusalIsRecordedOnceTheTokenServiceIsBack) {
+  MailServer mailbox;
+  std::atomic<int> tries = 0;
+  tokens_.on_revoke = [&] { ++tries; };
+  tokens_.FailRevoke(grpc::StatusCode::UNAVAILABLE);
+  ASSERT_THAT(Notify(CallOf(ann_), Request(event_, {"refuse@example.com", "bob@example.com"})), test::Succeeds());
+  const auto dispatcher = StartSmtp(mailbox.url());
+  ASSERT_TRUE(Eventually([&] { return tries >= 3; }));
+  // Those that were accepted do not wait for it.
+  ASSERT_TRUE(Eventually([&] { return CountOf(v1::Notification::SENT) == 1; }));
+  EXPECT_EQ(CountOf(v1::Notification::PENDING), 1);
+  tokens_.FailRevoke(grpc::StatusCode::OK);
+  ASSERT_TRUE(Eventually([&] { return CountOf(v1::Notification::FAILED) == 1; }));
+  // Refused once, and not tried again.
+  EXPECT_EQ(tokens_.made(), 2u);
+  EXPECT_THAT(tokens_.LivingKeys(), SizeIs(1));
+  EXPECT_EQ(database_.Sql("select count(*)::text from parley.suppressions"), "1");
+}
+
+TEST_F(Dispatches, T1_NoRefusalIsRecordedWhoseTokenLives) {
+  MailServer mailbox;
+  settings_.send_timeout = absl::Seconds(1);
+  settings_.claim.lease = absl::Seconds(3);
   tokens_.FailRevoke(grpc::StatusCode::UNAVAILABLE);
   ASSERT_THAT(Notify(CallOf(ann_), Request(event_, {"refuse@example.com"})), test::Succeeds());
   const auto dispatcher = StartSmtp(mailbox.url());
   ASSERT_TRUE(HasAttempt(Outcomes::UNKNOWN));
+  EXPECT_EQ(Only().attempts[0].detail, "the key could not be revoked after: 550 5.1.1 there is no such mailbox");
   tokens_.FailRevoke(grpc::StatusCode::OK);
   ASSERT_TRUE(Reaches(v1::Notification::FAILED));
   EXPECT_EQ(Only().attempts.back().outcome, Outcomes::REFUSED);
 }
 
-TEST_F(Deliveries, N5_OneRecipientsFailureTouchesNoOther) {
-  Mailbox mailbox;
+TEST_F(Dispatches, EndAlsoWhileKeysCannotBeRevoked) {
+  MailServer mailbox;
+  std::atomic<int> tries = 0;
+  tokens_.on_revoke = [&] { ++tries; };
+  tokens_.FailRevoke(grpc::StatusCode::UNAVAILABLE);
+  ASSERT_THAT(Notify(CallOf(ann_), Request(event_, {"refuse@example.com"})), test::Succeeds());
+  const auto dispatcher = StartSmtp(mailbox.url());
+  ASSERT_TRUE(Eventually([&] { return tries >= 1; }));
+  dispatcher->Stop(absl::Now() + absl::Milliseconds(500));
+  EXPECT_EQ(Only().attempts.at(0).outcome, Outcomes::UNKNOWN);
+}
+
+TEST_F(Dispatches, N5_OneRecipientsFailureTouchesNoOther) {
+  MailServer mailbox;
   settings_.retry_pause = absl::Milliseconds(300);
   settings_.claim.retry_for = absl::Seconds(1);
   ASSERT_THAT(Notify(CallOf(ann_), Request(event_, {"refuse@example.com", "bob@example.com", "defer@example.com",
@@ -150,21 +191,21 @@ TEST_F(Deliveries, N5_OneRecipientsFailureTouchesNoOther) {
   EXPECT_THAT(mailbox.Mails(), SizeIs(2));
 }
 
-TEST_F(Deliveries, N5_NoMailServerIsTriedAgain) {
+TEST_F(Dispatches, N5_NoMailServerIsTriedAgain) {
   ASSERT_THAT(Notify(CallOf(ann_), Request(event_, {"bob@example.com"})), test::Succeeds());
   {
     const auto dispatcher = StartSmtp("smtp://127.0.0.1:1");
     ASSERT_TRUE(HasAttempt(Outcomes::DEFERRED));
   }
-  Mailbox mailbox;
+  MailServer mailbox;
   database_.Sql("update parley.notifications set next_attempt_time = now()");
   const auto dispatcher = StartSmtp(mailbox.url());
   ASSERT_TRUE(Reaches(v1::Notification::SENT));
   EXPECT_THAT(tokens_.LivingKeys(), SizeIs(1));
 }
 
-TEST_F(Deliveries, N5_NoTokenServiceIsTriedAgain) {
-  Mailbox mailbox;
+TEST_F(Dispatches, N5_NoTokenServiceIsTriedAgain) {
+  MailServer mailbox;
   tokens_.FailCreate(grpc::StatusCode::UNAVAILABLE);
   ASSERT_THAT(Notify(CallOf(ann_), Request(event_, {"bob@example.com"})), test::Succeeds());
   const auto dispatcher = StartSmtp(mailbox.url());
@@ -174,7 +215,7 @@ TEST_F(Deliveries, N5_NoTokenServiceIsTriedAgain) {
   ASSERT_TRUE(Reaches(v1::Notification::SENT));
 }
 
-TEST_F(Deliveries, N5_PausesGrow) {
+TEST_F(Dispatches, N5_PausesGrow) {
   settings_.retry_pause = absl::Hours(1) / 4;
   tokens_.FailCreate(grpc::StatusCode::UNAVAILABLE);
   ASSERT_THAT(Notify(CallOf(ann_), Request(event_, {"bob@example.com"})), test::Succeeds());
@@ -206,7 +247,7 @@ TEST(RetryPause, N5_DoublesUpToAnHourAndIsJittered) {
   }
 }
 
-TEST_F(Deliveries, N5_NothingIsTriedAgainAfterADay) {
+TEST_F(Dispatches, N5_NothingIsTriedAgainAfterADay) {
   tokens_.FailCreate(grpc::StatusCode::UNAVAILABLE);
   settings_.retry_pause = absl::Minutes(10);
   ASSERT_THAT(Notify(CallOf(ann_), Request(event_, {"bob@example.com"})), test::Succeeds());
@@ -221,8 +262,8 @@ TEST_F(Deliveries, N5_NothingIsTriedAgainAfterADay) {
   EXPECT_THAT(Only().attempts, SizeIs(2));
 }
 
-TEST_F(Deliveries, N6_WhereTheReplyIsLostTheMailIsSentAgainWithTheSameMessageId) {
-  BadMailServer server(Fault::kCloseAfterMail, 1);
+TEST_F(Dispatches, N6_WhereTheReplyIsLostTheMailIsSentAgainWithTheSameMessageId) {
+  MailServer server({.fault = Fault::kCloseAfterMail, .times = 1});
   ASSERT_THAT(Notify(CallOf(ann_), Request(event_, {"bob@example.com"})), test::Succeeds());
   const auto dispatcher = StartSmtp(server.url());
   ASSERT_TRUE(Reaches(v1::Notification::SENT));
@@ -245,11 +286,11 @@ void MakeDueNotifications(test::TestDatabase& database, const data::Event& event
 }
 
 // 10,000 in tests/run faults.
-TEST_F(Deliveries, N6_TwoDispatchersSendNothingTwice) {
+TEST_F(Dispatches, N6_TwoDispatchersSendNothingTwice) {
   const char* given = std::getenv("PARLEY_TEST_MAILS");
   const int count = given == nullptr ? 500 : std::atoi(given);
   settings_.claim.max_daily_mails = 1000000;
-  Mailbox mailbox;
+  MailServer mailbox;
   MakeDueNotifications(database_, event_, count);
   data::Pool second_pool(database_.service_url(), Dispatcher::kConnections);
   const auto transport = [&] {
@@ -259,11 +300,10 @@ TEST_F(Deliveries, N6_TwoDispatchersSendNothingTwice) {
   Dispatcher second(settings_, second_pool, signer_, suppression_key_, client_, transport);
   first.Start();
   second.Start();
-  const absl::Time end = absl::Now() + absl::Minutes(2);
+  // As long as there is progress.
   const std::string unsent = "select count(*)::text from parley.notifications where state <> 'SENT'";
-  while (database_.Sql(unsent) != "0") {
-    ASSERT_LT(absl::Now(), end) << database_.Sql(unsent);
-    absl::SleepFor(absl::Milliseconds(50));
+  for (std::string left = database_.Sql(unsent); left != "0"; left = database_.Sql(unsent)) {
+    ASSERT_TRUE(Eventually([&] { return database_.Sql(unsent) != left; })) << left;
   }
   std::set<std::string> message_ids;
   const auto mails = mailbox.Mails();
@@ -277,8 +317,8 @@ TEST_F(Deliveries, N6_TwoDispatchersSendNothingTwice) {
   EXPECT_EQ(tokens_.made(), static_cast<size_t>(count));
 }
 
-TEST_F(Deliveries, E10_OfADeletedEventAreCancelled) {
-  Mailbox mailbox;
+TEST_F(Dispatches, E10_OfADeletedEventAreCancelled) {
+  MailServer mailbox;
   ASSERT_THAT(Notify(CallOf(ann_), Request(event_, {"bob@example.com"})), test::Succeeds());
   ASSERT_THAT(Delete(event_), test::Succeeds());
   const auto dispatcher = StartSmtp(mailbox.url());
@@ -287,8 +327,8 @@ TEST_F(Deliveries, E10_OfADeletedEventAreCancelled) {
   EXPECT_THAT(mailbox.Mails(), IsEmpty());
 }
 
-TEST_F(Deliveries, E10_OfAnEventThatIsDeletedMeanwhileAreCancelled) {
-  Mailbox mailbox;
+TEST_F(Dispatches, E10_OfAnEventThatIsDeletedMeanwhileAreCancelled) {
+  MailServer mailbox;
   tokens_.Refuse(Tokens::Refusals::EVENT_GONE);
   ASSERT_THAT(Notify(CallOf(ann_), Request(event_, {"bob@example.com"})), test::Succeeds());
   const auto dispatcher = StartSmtp(mailbox.url());
@@ -296,7 +336,7 @@ TEST_F(Deliveries, E10_OfAnEventThatIsDeletedMeanwhileAreCancelled) {
   EXPECT_THAT(mailbox.Mails(), IsEmpty());
 }
 
-TEST_F(Deliveries, E10_ThoseThatWaitForARetryAreCancelledSoon) {
+TEST_F(Dispatches, E10_ThoseThatWaitForARetryAreCancelledSoon) {
   settings_.retry_pause = absl::Hours(1);
   ASSERT_THAT(Notify(CallOf(ann_), Request(event_, {"bob@example.com"})), test::Succeeds());
   const auto dispatcher = StartSmtp("smtp://127.0.0.1:1");
@@ -306,8 +346,35 @@ TEST_F(Deliveries, E10_ThoseThatWaitForARetryAreCancelledSoon) {
   EXPECT_THAT(Only().attempts, SizeIs(1));
 }
 
-TEST_F(Deliveries, U4_OfAUserWhoIsDeactivatedMeanwhileAreSuppressed) {
-  Mailbox mailbox;
+TEST_F(Dispatches, N7_OfAnEventThatEndsMeanwhilePutNoEntryIntoACalendar) {
+  MailServer mailbox;
+  const std::string id = event_.id.ToString();
+  database_.Sql("update parley.events set slots = slots[1:1] where event_id = '" + id + "'");
+  // It ends in the moment in which the first attempt has begun.
+  database_.Sql(
+      "create function parley.reopen() returns trigger language plpgsql security definer as $$ begin "
+      "update parley.events set successor_id = gen_random_uuid() where event_id = '" +
+      id +
+      "'; return null; end $$; "
+      "create trigger reopen after insert on parley.delivery_attempts for each row when (new.attempt = 1) "
+      "execute function parley.reopen()");
+  v1::NotifyPartiesRequest request = Request(event_, {"bob@example.com"});
+  request.set_etag(event_.etag());
+  ASSERT_THAT(Notify(CallOf(ann_), request), test::Succeeds());
+  const auto dispatcher = StartSmtp(mailbox.url());
+  ASSERT_TRUE(Reaches(v1::Notification::SENT));
+  ASSERT_THAT(Only().attempts, SizeIs(2));
+  EXPECT_EQ(Only().attempts[0].outcome, Outcomes::DEFERRED);
+  EXPECT_EQ(Only().attempts[0].detail, "the event has ended meanwhile");
+  ASSERT_THAT(mailbox.Mails(), SizeIs(1));
+  EXPECT_THAT(mailbox.Mails()[0], Not(HasSubstr("text/calendar")));
+  // So nobody has an entry that would have to be taken back.
+  const auto have = Do([&](data::Transaction& tx) { return Deliveries(tx).WithCalendarEntry(event_.id); });
+  EXPECT_THAT(*have, IsEmpty());
+}
+
+TEST_F(Dispatches, U4_OfAUserWhoIsDeactivatedMeanwhileAreSuppressed) {
+  MailServer mailbox;
   ASSERT_THAT(Notify(CallOf(ann_), Request(event_, {"bob@example.com"})), test::Succeeds());
   tokens_.Refuse(Tokens::Refusals::USER_DEACTIVATED);
   const auto dispatcher = StartSmtp(mailbox.url());
@@ -318,8 +385,8 @@ TEST_F(Deliveries, U4_OfAUserWhoIsDeactivatedMeanwhileAreSuppressed) {
   EXPECT_THAT(Log(event_), SizeIs(1));
 }
 
-TEST_F(Deliveries, U4_OfAUserWhoWasDeactivatedAreNotTried) {
-  Mailbox mailbox;
+TEST_F(Dispatches, U4_OfAUserWhoWasDeactivatedAreNotTried) {
+  MailServer mailbox;
   SetState(bob_, "DEACTIVATED");
   const auto told = Notify(CallOf(ann_), Request(event_, {"bob@example.com", "cid@example.com"}));
   ASSERT_THAT(told, test::Succeeds());
@@ -333,7 +400,7 @@ TEST_F(Deliveries, U4_OfAUserWhoWasDeactivatedAreNotTried) {
   EXPECT_THAT(suppressed->attempts, IsEmpty());
 }
 
-TEST_F(Deliveries, N5_RetryGivesANewDay) {
+TEST_F(Dispatches, N5_RetryGivesANewDay) {
   tokens_.FailCreate(grpc::StatusCode::UNAVAILABLE);
   settings_.retry_pause = absl::Minutes(10);
   const v1::Notification notification = NotifyOne(ann_, event_, "bob@example.com");
@@ -347,8 +414,8 @@ TEST_F(Deliveries, N5_RetryGivesANewDay) {
   EXPECT_EQ(Only().state, v1::Notification::PENDING);
 }
 
-TEST_F(Deliveries, N5_AnAddressThatTheServerDoesNotKnowIsSuppressedFromThenOn) {
-  Mailbox mailbox;
+TEST_F(Dispatches, N5_AnAddressThatTheServerDoesNotKnowIsSuppressedFromThenOn) {
+  MailServer mailbox;
   const auto dispatcher = StartSmtp(mailbox.url());
   NotifyOne(ann_, event_, "refuse@example.com");
   ASSERT_TRUE(Reaches(v1::Notification::FAILED));
@@ -368,7 +435,7 @@ TEST_F(Deliveries, N5_AnAddressThatTheServerDoesNotKnowIsSuppressedFromThenOn) {
   EXPECT_EQ(database_.Sql("select count(*)::text from parley.suppressions"), "1");
 }
 
-TEST_F(Deliveries, ThereAreSoManyASecond) {
+TEST_F(Dispatches, ThereAreSoManyASecond) {
   TemporaryFolder folder;
   settings_.mails_per_second = 10;
   for (int i = 0; i < 3; ++i) {
@@ -383,8 +450,8 @@ TEST_F(Deliveries, ThereAreSoManyASecond) {
   EXPECT_GT(absl::Now() - begin, absl::Milliseconds(1900));
 }
 
-TEST_F(Deliveries, APoisonedRowIsNotSent) {
-  Mailbox mailbox;
+TEST_F(Dispatches, APoisonedRowIsNotSent) {
+  MailServer mailbox;
   const std::string id = event_.id.ToString();
   const std::vector<std::string> poisons{
       "update parley.event_parties set local_part = E'bob@example.com>\\r\\nRCPT TO:<eve' where event_id = '" + id +
@@ -420,8 +487,8 @@ TEST_F(Deliveries, APoisonedRowIsNotSent) {
   EXPECT_THAT(tokens_.LivingKeys(), IsEmpty());
 }
 
-TEST_F(Deliveries, T7_AKeyThatWasAskedForIsMailed) {
-  Mailbox mailbox;
+TEST_F(Dispatches, T7_AKeyThatWasAskedForIsMailed) {
+  MailServer mailbox;
   const auto dispatcher = StartSmtp(mailbox.url());
   v1::RequestEmailTokenRequest request;
   request.mutable_party()->set_event(event_.name());
@@ -435,8 +502,8 @@ TEST_F(Deliveries, T7_AKeyThatWasAskedForIsMailed) {
   ASSERT_TRUE(Reaches(v1::Notification::SENT));
 }
 
-TEST_F(Deliveries, T7_WithoutTheTokenServiceARequestStaysForLater) {
-  Mailbox mailbox;
+TEST_F(Dispatches, T7_WithoutTheTokenServiceARequestStaysForLater) {
+  MailServer mailbox;
   tokens_.FailFind(grpc::StatusCode::UNAVAILABLE);
   const auto dispatcher = StartSmtp(mailbox.url());
   v1::RequestEmailTokenRequest request;
@@ -452,8 +519,8 @@ TEST_F(Deliveries, T7_WithoutTheTokenServiceARequestStaysForLater) {
   EXPECT_EQ(database_.Sql("select count(*)::text from parley.email_token_requests"), "0");
 }
 
-TEST_F(Deliveries, EndSoonWhileTheMailServerHangs) {
-  BadMailServer server(Fault::kHangAfterMail);
+TEST_F(Dispatches, EndSoonWhileTheMailServerHangs) {
+  MailServer server({.fault = Fault::kHangAfterMail});
   ASSERT_THAT(Notify(CallOf(ann_), Request(event_, {"bob@example.com"})), test::Succeeds());
   const auto dispatcher = StartSmtp(server.url());
   ASSERT_TRUE(Eventually([&] { return !server.Mails().empty(); }));

@@ -61,7 +61,20 @@ TEST_F(ReadNotifications, ThoseWhoMayNotSeeTheEventSeeNothing) {
   EXPECT_THAT(Get(CallOf(ann_), "events/1/notifications/2"), Fails(kInvalid, error::v1::INVALID_FIELDS));
   ASSERT_THAT(Delete(event), Succeeds());
   EXPECT_THAT(Get(CallOf(ann_), name), Fails(absl::StatusCode::kNotFound, error::v1::NOT_FOUND));
-  EXPECT_THAT(List(AsStaff(staff_), event.name()), Fails(absl::StatusCode::kNotFound, error::v1::NOT_FOUND));
+  EXPECT_THAT(List(CallOf(ann_), event.name()), Fails(absl::StatusCode::kNotFound, error::v1::NOT_FOUND));
+}
+
+TEST_F(ReadNotifications, N5_StaffReadThoseOfDeletedEvents) {
+  const data::Event event = MakeEvent();
+  const std::string name = NotifyOne(ann_, event, "bob@example.com").name();
+  ASSERT_THAT(Delete(event), Succeeds());
+  const auto read = Get(AsStaff(staff_), name);
+  ASSERT_THAT(read, Succeeds());
+  EXPECT_EQ(read->name(), name);
+  const auto listed = List(AsStaff(staff_), event.name());
+  ASSERT_THAT(listed, Succeeds());
+  ASSERT_EQ(listed->notifications_size(), 1);
+  EXPECT_EQ(listed->notifications(0).DebugString(), read->DebugString());
 }
 
 TEST_F(ReadNotifications, ListIsNewestFirstAndPaged) {

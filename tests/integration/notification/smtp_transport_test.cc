@@ -7,9 +7,10 @@
 #include <filesystem>
 #include <fstream>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "services/notification/transport/file_transport.h"
-#include "tests/integration/notification/mail_servers.h"
+#include "tests/support/mail_server.h"
 
 namespace parley::notification {
 namespace {
@@ -20,7 +21,10 @@ using ::testing::IsEmpty;
 using ::testing::Not;
 using ::testing::SizeIs;
 using Outcomes = v1::Notification::Attempt;
-using Fault = BadMailServer::Fault;
+using Fault = test::MailFault;
+using test::Eventually;
+using test::MailServer;
+using test::TemporaryFolder;
 
 constexpr char kFrom[] = "parley@example.com";
 constexpr char kMessage[] = "Subject: x\r\n\r\n.dot\r\nlast\r\n";
@@ -35,7 +39,7 @@ SendResult SendTo(const std::string& url, absl::Duration timeout = absl::Seconds
 }
 
 TEST(SmtpTransport, HandsTheMailOver) {
-  Mailbox mailbox;
+  MailServer mailbox;
   SmtpTransport transport({.url = mailbox.url(), .starttls = false});
   for (int i = 0; i < 3; ++i) {
     const SendResult result = Send(transport, "bob@example.com");
@@ -48,18 +52,43 @@ TEST(SmtpTransport, HandsTheMailOver) {
 }
 
 TEST(SmtpTransport, TellsRefusalsForGoodFromRefusalsForNow) {
-  Mailbox mailbox;
+  MailServer mailbox;
   SmtpTransport transport({.url = mailbox.url(), .starttls = false});
   const SendResult refused = Send(transport, "refuse@example.com");
   EXPECT_EQ(refused.outcome, Outcomes::REFUSED);
   EXPECT_THAT(refused.detail, HasSubstr("550 5.1.1 there is no such mailbox"));
-  EXPECT_TRUE(refused.no_such_address);
   const SendResult deferred = Send(transport, "defer@example.com");
   EXPECT_EQ(deferred.outcome, Outcomes::DEFERRED);
   EXPECT_THAT(deferred.detail, HasSubstr("451"));
-  EXPECT_FALSE(deferred.no_such_address);
   EXPECT_EQ(Send(transport, "bob@example.com").outcome, Outcomes::ACCEPTED);
   EXPECT_THAT(mailbox.Mails(), SizeIs(1));
+}
+
+TEST(SmtpTransport, KnowsWhatIsSaidOfTheRecipientsAddress) {
+  MailServer mailbox;
+  SmtpTransport transport({.url = mailbox.url(), .starttls = false});
+  for (const char* code : {"5.1.1", "5.1.2", "5.1.3", "5.1.4", "5.1.6", "5.1.10"}) {
+    const SendResult refused = Send(transport, absl::StrCat("reply-", code, "@example.com"));
+    EXPECT_EQ(refused.outcome, Outcomes::REFUSED) << code;
+    EXPECT_TRUE(refused.no_such_address) << code;
+    EXPECT_EQ(refused.detail, absl::StrCat("550 ", code, " is what <address> is replied"));
+  }
+  // The sender's, nothing in particular, codes of one server's own, and what is no address.
+  for (const char* code : {"5.1.0", "5.1.7", "5.1.8", "5.1.9", "5.1.11", "5.1.20", "5.1.90", "5.2.1", "5.7.1"}) {
+    const SendResult refused = Send(transport, absl::StrCat("reply-", code, "@example.com"));
+    EXPECT_EQ(refused.outcome, Outcomes::REFUSED) << code;
+    EXPECT_FALSE(refused.no_such_address) << code;
+  }
+  EXPECT_FALSE(Send(transport, "defer@example.com").no_such_address);
+  // What is said to MAIL is not about the recipient, on a new connection as on one that was used before.
+  MailServer strange({.fault = Fault::kRefuseSender});
+  SmtpTransport unknown({.url = strange.url(), .starttls = false});
+  for (int i = 0; i < 2; ++i) {
+    const SendResult refused = Send(unknown, "bob@example.com");
+    EXPECT_EQ(refused.outcome, Outcomes::REFUSED);
+    EXPECT_EQ(refused.detail, "550 5.1.1 we do not know you");
+    EXPECT_FALSE(refused.no_such_address);
+  }
 }
 
 TEST(SmtpTransport, NobodyThereIsForNow) {
@@ -71,16 +100,16 @@ TEST(SmtpTransport, NobodyThereIsForNow) {
 
 TEST(SmtpTransport, WhatComesBeforeTheMailIsForNow) {
   for (const Fault fault : {Fault::kRefuseGreeting, Fault::kRefuseLogin, Fault::kCloseBeforeMail}) {
-    BadMailServer server(fault);
+    MailServer server({.fault = fault});
     EXPECT_EQ(SendTo(server.url()).outcome, Outcomes::DEFERRED) << static_cast<int>(fault);
     EXPECT_THAT(server.Mails(), IsEmpty());
   }
-  BadMailServer server(Fault::kHangAtGreeting);
+  MailServer server({.fault = Fault::kHangAtGreeting});
   EXPECT_EQ(SendTo(server.url(), absl::Milliseconds(200)).outcome, Outcomes::DEFERRED);
 }
 
 TEST(SmtpTransport, ARefusalOfTheMailItselfIsForGood) {
-  BadMailServer server(Fault::kRefuseMail);
+  MailServer server({.fault = Fault::kRefuseMail});
   const SendResult result = SendTo(server.url());
   EXPECT_EQ(result.outcome, Outcomes::REFUSED);
   EXPECT_EQ(result.detail, "554-5.6.0 not for <address> 554 5.6.0 at all");
@@ -88,21 +117,21 @@ TEST(SmtpTransport, ARefusalOfTheMailItselfIsForGood) {
 }
 
 TEST(SmtpTransport, ARefusalForNowOfTheMailItself) {
-  BadMailServer server(Fault::kDeferMail, 1);
+  MailServer server({.fault = Fault::kDeferMail, .times = 1});
   const SendResult result = SendTo(server.url());
   EXPECT_EQ(result.outcome, Outcomes::DEFERRED);
   EXPECT_EQ(result.detail, "451 4.2.2 the mailbox of <address> is full");
 }
 
 TEST(SmtpTransport, WhatIsLostAfterTheMailIsUnknown) {
-  BadMailServer closing(Fault::kCloseAfterMail);
+  MailServer closing({.fault = Fault::kCloseAfterMail});
   EXPECT_EQ(SendTo(closing.url()).outcome, Outcomes::UNKNOWN);
-  BadMailServer hanging(Fault::kHangAfterMail);
+  MailServer hanging({.fault = Fault::kHangAfterMail});
   EXPECT_EQ(SendTo(hanging.url(), absl::Milliseconds(500)).outcome, Outcomes::UNKNOWN);
 }
 
 TEST(SmtpTransport, EndsSoonWhenToldTo) {
-  BadMailServer server(Fault::kHangAfterMail);
+  MailServer server({.fault = Fault::kHangAfterMail});
   SmtpTransport transport({.url = server.url(), .starttls = false, .timeout = absl::Minutes(1)});
   std::stop_source stop;
   SendResult result{Outcomes::ACCEPTED, ""};
@@ -116,7 +145,7 @@ TEST(SmtpTransport, EndsSoonWhenToldTo) {
 }
 
 TEST(SmtpTransport, ConnectionsAreUsedAgain) {
-  BadMailServer server(Fault::kNone);
+  MailServer server;
   SmtpTransport transport({.url = server.url(), .starttls = false});
   for (int i = 0; i < 3; ++i) EXPECT_EQ(Send(transport, "bob@example.com").outcome, Outcomes::ACCEPTED);
   ASSERT_THAT(server.Mails(), SizeIs(3));
@@ -128,7 +157,7 @@ TEST(SmtpTransport, ConnectionsAreUsedAgain) {
 }
 
 TEST(SmtpTransport, AConnectionThatWasClosedMeanwhileIsMadeAnew) {
-  BadMailServer server(Fault::kCloseAfterReply);
+  MailServer server({.fault = Fault::kCloseAfterReply});
   SmtpTransport transport({.url = server.url(), .starttls = false});
   for (int i = 0; i < 3; ++i) {
     const SendResult result = Send(transport, "bob@example.com");
@@ -139,21 +168,27 @@ TEST(SmtpTransport, AConnectionThatWasClosedMeanwhileIsMadeAnew) {
 }
 
 TEST(SmtpTransport, TheTimeOfEachStepIsLimited) {
-  BadMailServer silent(Fault::kHangAtGreeting);
+  // Each by its own setting: the others have their defaults, of at least 10 s.
+  const auto time_of = [](SmtpTransport& transport, Outcomes::Outcome outcome) {
+    const absl::Time begin = absl::Now();
+    EXPECT_EQ(Send(transport, "bob@example.com").outcome, outcome);
+    return absl::Now() - begin;
+  };
+  MailServer silent({.fault = Fault::kHangAtGreeting});
   SmtpTransport connecting({.url = silent.url(), .starttls = false, .connect_timeout = absl::Milliseconds(300)});
-  EXPECT_EQ(Send(connecting, "bob@example.com").outcome, Outcomes::DEFERRED);
-  BadMailServer hanging(Fault::kHangAfterMail);
+  EXPECT_LT(time_of(connecting, Outcomes::DEFERRED), absl::Seconds(8));
+  MailServer hanging({.fault = Fault::kHangAfterMail});
   SmtpTransport replying({.url = hanging.url(), .starttls = false, .reply_timeout = absl::Seconds(1)});
-  EXPECT_EQ(Send(replying, "bob@example.com").outcome, Outcomes::UNKNOWN);
+  EXPECT_LT(time_of(replying, Outcomes::UNKNOWN), absl::Seconds(8));
   // Each reply in its time, but all together too late.
-  BadMailServer slow(Fault::kSlow, 1000, {.delay_ms = 400});
+  MailServer slow({.fault = Fault::kSlow, .delay_ms = 400});
   EXPECT_EQ(SendTo(slow.url(), absl::Seconds(1)).outcome, Outcomes::DEFERRED);
   const SendResult result = SendTo(slow.url(), absl::Seconds(20));
   EXPECT_EQ(result.outcome, Outcomes::ACCEPTED) << result.detail;
 }
 
 TEST(SmtpTransport, WhatIsLostAmidTheMailWasNotTaken) {
-  BadMailServer server(Fault::kCloseAmidMail);
+  MailServer server({.fault = Fault::kCloseAmidMail});
   std::string large = "Subject: x\r\n\r\n";
   for (int i = 0; i < 100000; ++i) large += "a line of many in a mail that does not fit into any buffer\r\n";
   SmtpTransport transport({.url = server.url(), .starttls = false});
@@ -161,7 +196,7 @@ TEST(SmtpTransport, WhatIsLostAmidTheMailWasNotTaken) {
 }
 
 TEST(SmtpTransport, NothingThatIsNotOneAddressReachesTheWire) {
-  BadMailServer server(Fault::kNone);
+  MailServer server;
   SmtpTransport transport({.url = server.url(), .starttls = false});
   for (const char* to : {"bob@example.com>\r\nRCPT TO:<eve@example.net", "bob@example.com, eve@example.net", "bob",
                          "<bob@example.com>", "bob@example.com\n", ""}) {
@@ -177,7 +212,7 @@ TEST(SmtpTransport, NothingThatIsNotOneAddressReachesTheWire) {
 }
 
 TEST(SmtpTransport, DotsArriveAsTheyWere) {
-  BadMailServer server(Fault::kNone);
+  MailServer server;
   SmtpTransport transport({.url = server.url(), .starttls = false});
   const std::string message = "Subject: x\r\n\r\n.\r\n..\r\n.hidden\r\n\r\n.\r\n";
   ASSERT_EQ(transport.Send(kFrom, "bob@example.com", message, {}).outcome, Outcomes::ACCEPTED);
@@ -207,10 +242,10 @@ class SmtpTls : public ::testing::Test {
     const std::string command = "cd " + folder->path() + " && openssl " + arguments + " >>log 2>&1";
     ASSERT_EQ(std::system(command.c_str()), 0) << command;
   }
-  static MailServerSettings With(const std::string& certificate, bool tls, const std::string& login = "") {
+  static test::MailServerSettings With(const std::string& certificate, bool tls, const std::string& login = "") {
     return {.certificate = Path(certificate + ".pem"), .key = Path(certificate + ".key"), .tls = tls, .login = login};
   }
-  static SmtpSettings Trusting(const BadMailServer& server) { return {.url = server.url(), .ca_file = Path("ca.pem")}; }
+  static SmtpSettings Trusting(const MailServer& server) { return {.url = server.url(), .ca_file = Path("ca.pem")}; }
   static SendResult SendBy(const SmtpSettings& settings) {
     SmtpTransport transport(settings);
     return Send(transport, "bob@example.com");
@@ -221,7 +256,7 @@ class SmtpTls : public ::testing::Test {
 
 TEST_F(SmtpTls, StarttlsAndTls) {
   for (const bool tls : {false, true}) {
-    BadMailServer server(Fault::kNone, 1000, With("localhost", tls));
+    MailServer server(With("localhost", tls));
     SmtpTransport transport(Trusting(server));
     for (int i = 0; i < 2; ++i) {
       const SendResult result = Send(transport, "bob@example.com");
@@ -235,14 +270,14 @@ TEST_F(SmtpTls, StarttlsAndTls) {
 TEST_F(SmtpTls, NothingIsSentToAServerThatIsNotWhoItShouldBe) {
   for (const bool tls : {false, true}) {
     for (const char* certificate : {"elsewhere.example", "expired"}) {
-      BadMailServer server(Fault::kNone, 1000, With(certificate, tls));
+      MailServer server(With(certificate, tls));
       const SendResult result = SendBy(Trusting(server));
       EXPECT_EQ(result.outcome, Outcomes::DEFERRED) << certificate;
       EXPECT_THAT(result.detail, HasSubstr("certificate")) << certificate;
       EXPECT_THAT(server.Mails(), IsEmpty());
     }
     // One that nobody knows.
-    BadMailServer server(Fault::kNone, 1000, With("localhost", tls));
+    MailServer server(With("localhost", tls));
     EXPECT_EQ(SendBy({.url = server.url()}).outcome, Outcomes::DEFERRED);
     EXPECT_THAT(server.Mails(), IsEmpty());
     // Unless it is not looked at.
@@ -251,7 +286,7 @@ TEST_F(SmtpTls, NothingIsSentToAServerThatIsNotWhoItShouldBe) {
 }
 
 TEST_F(SmtpTls, NothingIsSentInTheClear) {
-  BadMailServer server(Fault::kNone);
+  MailServer server;
   const SendResult result = SendBy({.url = server.url()});
   EXPECT_EQ(result.outcome, Outcomes::DEFERRED);
   EXPECT_THAT(server.Mails(), IsEmpty());
@@ -263,7 +298,7 @@ TEST_F(SmtpTls, NothingIsSentInTheClear) {
 
 TEST_F(SmtpTls, Login) {
   for (const bool tls : {false, true}) {
-    BadMailServer server(Fault::kNone, 1000, With("localhost", tls, "parley:right"));
+    MailServer server(With("localhost", tls, "parley:right"));
     SmtpSettings settings = Trusting(server);
     EXPECT_EQ(SendBy(settings).outcome, Outcomes::DEFERRED) << "without a login";
     settings.username = "parley";
@@ -285,7 +320,7 @@ TEST(FileTransport, MakesAFileForEachMailThatOthersCannotRead) {
   FileTransport transport(folder.path());
   EXPECT_EQ(transport.Send(kFrom, "bob@example.com", kMessage, {}).outcome, Outcomes::ACCEPTED);
   EXPECT_EQ(transport.Send(kFrom, "bob@example.com", kMessage, {}).outcome, Outcomes::ACCEPTED);
-  EXPECT_THAT(folder.Mails(), ElementsAre(kMessage, kMessage));
+  EXPECT_THAT(test::MailsIn(folder.path()), ElementsAre(kMessage, kMessage));
   int files = 0;
   for (const auto& entry : std::filesystem::directory_iterator(folder.path())) {
     struct stat status;

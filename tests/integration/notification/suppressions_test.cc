@@ -79,6 +79,41 @@ TEST_F(SuppressionsTest, UnsubscribingAgainChangesNothing) {
   EXPECT_EQ(Tables(), before);
 }
 
+TEST_F(SuppressionsTest, WhoUnsubscribesHasSoWhateverAServerSaid) {
+  const auto refuse = [this] {
+    Do([this](data::Transaction& tx) {
+      const std::string address_mac = suppression_key_.Mac(*ParseAddress("bob@example.com"));
+      return Suppressions(tx).Insert(address_mac, v1::Suppression::ADDRESS_REFUSED, "550 5.1.1 nobody");
+    }).IgnoreError();
+  };
+  refuse();
+  const v1::Suppression refused = List("bob@example.com")->suppressions(0);
+  EXPECT_EQ(refused.reason(), v1::Suppression::ADDRESS_REFUSED);
+  EXPECT_EQ(refused.detail(), "550 5.1.1 nobody");
+  ASSERT_THAT(Leave(TokenOf("bob@example.com")), Succeeds());
+  const v1::Suppression left = List("bob@example.com")->suppressions(0);
+  EXPECT_EQ(left.reason(), v1::Suppression::UNSUBSCRIBED);
+  EXPECT_EQ(left.detail(), "");
+  EXPECT_EQ(left.name(), refused.name());
+  EXPECT_EQ(left.create_time().seconds(), refused.create_time().seconds());
+  // Not the other way round.
+  refuse();
+  EXPECT_EQ(List("bob@example.com")->suppressions(0).DebugString(), left.DebugString());
+}
+
+TEST_F(SuppressionsTest, AnotherSecretThanTheDatabasesIsNoticed) {
+  const auto check = [this](const SuppressionKey& key) {
+    return data::Transact(pool_, absl::Now() + absl::Minutes(1),
+                          [&](data::Transaction& tx) { return Suppressions(tx).CheckKey(key); });
+  };
+  EXPECT_THAT(check(suppression_key_), Succeeds());
+  EXPECT_THAT(check(suppression_key_), Succeeds());
+  const auto other = check(*SuppressionKey::Make("another secret of at least 32 characters"));
+  EXPECT_EQ(other.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(other.message()), ::testing::HasSubstr("PARLEY_SUPPRESSION_SECRET"));
+  EXPECT_THAT(check(suppression_key_), Succeeds());
+}
+
 TEST_F(SuppressionsTest, ManyAtOnceLeaveOneOfAnAddress) {
   std::vector<absl::Status> answers(20);
   AtOnce(20, [&](int i) { answers[static_cast<size_t>(i)] = Leave(TokenOf("bob@example.com")); });

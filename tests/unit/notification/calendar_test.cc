@@ -43,7 +43,7 @@ class CalendarTest : public ::testing::Test {
     Mail mail;
     mail.notification_id = Uuid::TimeOrdered();
     mail.from = {"parley", "parley.example"};
-    mail.to = {"Bob.Smith", "example.com"};
+    mail.to = to_;
     mail.sender = {"ann", "example.org"};
     mail.event = event_;
     mail.date = At("2026-11-22T13:00:00Z");
@@ -77,6 +77,7 @@ class CalendarTest : public ::testing::Test {
   std::string folder_;
   std::vector<std::string> files_;
   data::Event event_;
+  Address to_{"Bob.Smith", "example.com"};
 };
 
 TEST_F(CalendarTest, N7_ATentativeRequestSaysAllThatACalendarNeeds) {
@@ -84,7 +85,7 @@ TEST_F(CalendarTest, N7_ATentativeRequestSaysAllThatACalendarNeeds) {
   const auto mail = Read()["mails"][0];
   EXPECT_EQ(mail["method"], "REQUEST");
   EXPECT_EQ(mail["status"], "TENTATIVE");
-  EXPECT_EQ(mail["uid"], "01901644-0000-7000-8000-000000000001@parley.example");
+  EXPECT_EQ(mail["uid"], "01901644-0000-7000-8000-000000000001");
   EXPECT_EQ(mail["sequence"], 2);
   EXPECT_EQ(mail["summary"], "Picnic");
   EXPECT_EQ(mail["start"], "2026-11-23T09:00:00+0000");
@@ -237,16 +238,18 @@ TEST_F(CalendarTest, CarriesAnyTitle) {
 }
 
 TEST_F(CalendarTest, HoldsNoKeyAndNoLink) {
-  CalendarEntry entry{Method::kAgreed,
-                      event_.id,
-                      4,
-                      "Picnic",
-                      event_.slots[0],
-                      {"parley", "parley.example"},
-                      {"bob", "example.com"},
-                      At("2026-11-22T13:00:00Z")};
-  EXPECT_THAT(ComposeCalendar(entry), Not(HasSubstr("parley_guest")));
-  EXPECT_THAT(ComposeCalendar(entry), Not(HasSubstr("http")));
+  Arrives();
+  const std::string text = Read()["mails"][0]["text"];
+  EXPECT_THAT(text, HasSubstr("SUMMARY:Picnic\r\n"));
+  for (const char* secret : {"parley_guest", "parley_unsubscribe", "http", "parley.example/"}) {
+    EXPECT_THAT(text, Not(HasSubstr(secret)));
+  }
+}
+
+TEST_F(CalendarTest, AddressesAreUris) {
+  to_ = {"a?b%41&c=d#e+f", "example.com"};
+  Arrives();
+  EXPECT_EQ(Read()["mails"][0]["attendees"][0]["address"], "mailto:a%3Fb%2541%26c%3Dd%23e+f@example.com");
 }
 
 }  // namespace
