@@ -192,13 +192,19 @@ absl::StatusOr<bool> Deliveries::RequestUnderWay(const Uuid& event_id) {
   return result[0].GetBool(0);
 }
 
-// Of one that is SENT, next_attempt_time says when.
+// Of one that is SENT, next_attempt_time says when. No more are looked at than the maximum: once the oldest of these is
+// a day old, there are fewer.
 constexpr Statement kDailyMails{"daily_mails", R"sql(
-  select recipient_id, count(*),
-         (array_agg(next_attempt_time order by next_attempt_time desc))[$2] + interval '24 hours'
-  from notifications
-  where recipient_id = any($1) and state = 'SENT' and next_attempt_time > now() - interval '24 hours'
-  group by recipient_id)sql"};
+  select recipient_id, count, oldest + interval '24 hours'
+  from (select distinct unnest($1::uuid[]) as recipient_id) as wanted cross join lateral (
+    select count(*) as count, min(sent) as oldest
+    from (
+      select n.next_attempt_time as sent from notifications n
+      where n.recipient_id = wanted.recipient_id and n.state = 'SENT'
+        and n.next_attempt_time > now() - interval '24 hours'
+      order by n.next_attempt_time desc limit $2
+    ) as newest
+  ) as of_recipient)sql"};
 
 absl::StatusOr<std::map<Uuid, DailyMails>> Deliveries::DailyMailsOf(absl::Span<const Uuid> recipients, int max) {
   PARLEY_ASSIGN_OR_RETURN(const Result result,
@@ -207,7 +213,7 @@ absl::StatusOr<std::map<Uuid, DailyMails>> Deliveries::DailyMailsOf(absl::Span<c
   for (int i = 0; i < result.size(); ++i) {
     DailyMails& mails = daily[result[i].GetUuid(0)];
     mails.count = result[i].GetInt(1);
-    if (!result[i].IsNull(2)) mails.limited_until = result[i].GetTime(2);
+    if (mails.count == max) mails.limited_until = result[i].GetTime(2);
   }
   return daily;
 }

@@ -32,7 +32,7 @@ struct Recorded {
   absl::Duration pause;  // until the next attempt, where the state is PENDING
 };
 
-// How many mails a recipient was sent in the last 24 hours.
+// How many mails a recipient was sent in the last 24 hours, counted up to the maximum.
 struct DailyMails {
   int64_t count = 0;
   // When they will be fewer than the maximum, where they are not.
@@ -74,7 +74,7 @@ class Deliveries {
   // Whether a mail with a REQUEST is under way to a party of the event.
   absl::StatusOr<bool> RequestUnderWay(const Uuid& event_id);
 
-  // For each of these recipients that was sent mails.
+  // Of each of these recipients; `max` is at least 1.
   absl::StatusOr<std::map<Uuid, DailyMails>> DailyMailsOf(absl::Span<const Uuid> recipients, int max);
 
  private:
