@@ -121,24 +121,28 @@ absl::StatusOr<std::vector<Uuid>> Deliveries::Record(absl::Span<const Recorded> 
 
 // That no attempt is under way is said so that it is right also of a row that is begun while this statement looks at
 // it: PostgreSQL then takes the row as it has become, but still sees the attempts as they were.
-constexpr Statement kCancelOfDeletedEvents{"cancel_notifications_of_deleted_events", R"sql(
-  with gone as (
+constexpr Statement kCancelUnsent{"cancel_unsent_notifications", R"sql(
+  with unsent as (
+    select from notifications where event_id = $1 and state = 'PENDING' and cause <> 'CANCEL_CALENDAR_ENTRY'
+  ), gone as (
     select n.notification_id
-    from notifications n join events e using (event_id)
-    where n.state = 'PENDING' and n.cause <> 'CANCEL_CALENDAR_ENTRY' and e.delete_time is not null
+    from notifications n
+    where n.event_id = $1 and n.state = 'PENDING' and n.cause <> 'CANCEL_CALENDAR_ENTRY'
       and (n.next_attempt_time <= now()
            or n.attempts = (select count(*) from delivery_attempts a
                             where a.notification_id = n.notification_id and a.outcome is not null))
-    limit 1000
     for update of n skip locked
   ), unrecorded as ()sql" PARLEY_SET_UNRECORDED R"sql(
     from gone where a.notification_id = gone.notification_id and a.outcome is null
+  ), cancelled as (
+    update notifications n set state = 'CANCELLED' from gone where n.notification_id = gone.notification_id
+    returning n.notification_id
   )
-  update notifications n set state = 'CANCELLED' from gone where n.notification_id = gone.notification_id)sql"};
+  select (select count(*) from cancelled), (select count(*) from unsent) - (select count(*) from cancelled))sql"};
 
-absl::StatusOr<int64_t> Deliveries::CancelOfDeletedEvents() {
-  PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kCancelOfDeletedEvents));
-  return result.affected();
+absl::StatusOr<Unsent> Deliveries::CancelUnsent(const Uuid& event_id) {
+  PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kCancelUnsent, Params().Add(event_id)));
+  return Unsent{result[0].GetInt(0), result[0].GetInt(1)};
 }
 
 // The highest SEQUENCE that a recipient may have been sent in a REQUEST, and that of a CANCEL that was accepted.

@@ -39,6 +39,12 @@ struct DailyMails {
   std::optional<absl::Time> limited_until;
 };
 
+// What became of the unsent notifications of a deleted event.
+struct Unsent {
+  int64_t cancelled = 0;
+  int64_t left = 0;
+};
+
 // Within one transaction, which must outlive it.
 class Deliveries {
  public:
@@ -62,9 +68,10 @@ class Deliveries {
   // again changes nothing.
   absl::StatusOr<std::vector<Uuid>> Record(absl::Span<const Recorded> recorded);
 
-  // Makes those of deleted events CANCELLED that are PENDING, due or not, but for those of which an attempt is under
-  // way (E10), and for those that take back calendar entries. Waits for nobody. Answers with their number.
-  absl::StatusOr<int64_t> CancelOfDeletedEvents();
+  // Makes those of a deleted event CANCELLED that are PENDING, due or not, but for those that take back calendar
+  // entries (E10). Those of which an attempt is under way, or that somebody else has locked, are left: it waits for
+  // nobody.
+  absl::StatusOr<Unsent> CancelUnsent(const Uuid& event_id);
 
   // The recipients who may have an entry of the event in their calendar: each was sent a REQUEST, or may have been, and
   // no CANCEL after it that was accepted.

@@ -11,7 +11,7 @@
 #include "absl/time/clock.h"
 #include "common/log/log.h"
 #include "common/status/status.h"
-#include "services/notification/calendar_cancellations.h"
+#include "services/notification/ended_events.h"
 #include "services/notification/mail/mail.h"
 
 namespace parley::notification {
@@ -197,7 +197,7 @@ int Dispatcher::ClaimSome(int limit) {
 
 // N7: what ended before these attempts had begun may have been looked at already, and found without them: so they put
 // no entry into a calendar any more; the next attempts see that it has ended. What ends from now on is looked at with
-// these (calendar_cancellations.h).
+// these (ended_events.h).
 void Dispatcher::DeferEnded(std::vector<Item>& items) {
   std::vector<Uuid> ids;
   for (const Item& item : items) {
@@ -458,30 +458,16 @@ bool Dispatcher::AwaitRetry(const absl::Status& status, absl::Time lease_end) {
 void Dispatcher::RunChores() {
   uint64_t wakes_seen = 0;
   while (true) {
-    Sweep();
     // In turn, so that many of one kind do not keep the others waiting.
-    const bool worked_off = WorkOffRequest();
-    const bool cancelled = CancelEntries();
-    if (!worked_off && !cancelled) Rest(wakes_seen);
+    const bool requested = WorkOffRequest();
+    const bool ended = WorkOffEnded();
+    if (!requested && !ended) Rest(wakes_seen);
     absl::MutexLock lock(&mutex_);
     if (stopping_) return;
   }
 }
 
-void Dispatcher::Sweep() {
-  if (absl::Now() < next_sweep_) return;
-  next_sweep_ = absl::Now() + settings_.sweep_pause;
-  const auto cancelled = data::Transact(pool_, StepDeadline(),
-                                        [](data::Transaction& tx) { return Deliveries(tx).CancelOfDeletedEvents(); });
-  if (!cancelled.ok()) {
-    Log(LogLevel::kWarning, "cannot cancel notifications of deleted events",
-        {{"error", std::string(cancelled.status().message())}});
-  } else if (*cancelled > 0) {
-    Log(LogLevel::kInfo, "notifications of deleted events cancelled", {{"count", *cancelled}});
-  }
-}
-
-// False where there was nothing to do, or it could not be done now; as CancelEntries.
+// False where there was nothing to do, or it could not be done now; as WorkOffEnded.
 bool Dispatcher::WorkOffRequest() {
   const auto worked_off = requested_keys_.WorkOffOne(StepTimeout());
   if (!worked_off.ok()) {
@@ -493,21 +479,24 @@ bool Dispatcher::WorkOffRequest() {
   return *worked_off;
 }
 
-bool Dispatcher::CancelEntries() {
-  const auto cancelled = data::Transact(pool_, StepDeadline(), &CancelCalendarEntries);
-  if (!cancelled.ok()) {
-    Log(LogLevel::kWarning, "cannot take back calendar entries",
-        {{"error", std::string(cancelled.status().message())}});
+bool Dispatcher::WorkOffEnded() {
+  const auto work = data::Transact(pool_, StepDeadline(), &WorkOffEndedEvents);
+  if (!work.ok()) {
+    Log(LogLevel::kWarning, "cannot work off events that have ended",
+        {{"error", std::string(work.status().message())}});
     return false;
   }
-  for (const std::string& broken : cancelled->broken) {
-    Log(LogLevel::kError, "cannot take back the calendar entries of an event", {{"error", broken}});
+  for (const std::string& broken : work->broken) {
+    Log(LogLevel::kError, "cannot work off an event that has ended", {{"error", broken}});
   }
-  for (const Notification& notification : cancelled->made) {
+  for (const Notification& notification : work->made) {
     Log(LogLevel::kInfo, "a calendar entry is taken back", {{"notification", notification.id.ToString()}});
   }
-  if (!cancelled->made.empty()) Wake();
-  return cancelled->due > 0;
+  if (work->cancelled > 0) {
+    Log(LogLevel::kInfo, "notifications of deleted events cancelled", {{"count", work->cancelled}});
+  }
+  if (!work->made.empty()) Wake();
+  return work->due > 0;
 }
 
 // What is left of the lease beside the sending goes to four steps: making tokens, revoking them, recording, and spare.

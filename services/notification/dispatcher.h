@@ -5,9 +5,8 @@
 //   send     some threads, each with a connection to the mail server of its own, compose and send
 //   record   records what became of the attempts, once the keys of what was not accepted are revoked
 //
-// Beside them one thread works off requests for keys (T7), cancels what is unsent of deleted events (E10), and takes
-// back calendar entries (N7). Any number of processes may run a dispatcher on the same database. What a process holds
-// when it dies is tried again once its lease is up.
+// Beside them one thread works off requests for keys (T7) and events that have ended (E10, N7). Any number of processes
+// may run a dispatcher on the same database. What a process holds when it dies is tried again once its lease is up.
 #pragma once
 
 #include <deque>
@@ -35,7 +34,6 @@ struct DispatcherSettings {
   absl::Duration send_timeout = absl::Seconds(30);  // what a transport takes at the most; the lease is longer
   absl::Duration retry_pause = absl::Seconds(5);
   int mails_per_second = 100;
-  absl::Duration sweep_pause = absl::Seconds(3);  // between two looks for notifications of deleted events
   Address mail_from;
   std::string public_address;
 };
@@ -105,9 +103,8 @@ class Dispatcher {
                           const absl::StatusOr<std::vector<Uuid>>& recorded);
   // Waits a little. False where it is of no use to record again.
   bool AwaitRetry(const absl::Status& status, absl::Time lease_end);
-  void Sweep();
   bool WorkOffRequest();
-  bool CancelEntries();
+  bool WorkOffEnded();
   absl::Duration StepTimeout() const;
   absl::Time StepDeadline() const;
 
@@ -118,7 +115,6 @@ class Dispatcher {
   RequestedKeys requested_keys_;
   const MakeTransport make_transport_;
   std::stop_source abort_;
-  absl::Time next_sweep_ = absl::InfinitePast();  // of the thread of the chores
 
   absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;

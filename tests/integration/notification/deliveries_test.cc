@@ -195,57 +195,5 @@ TEST_F(Claims, OneThatWaitsForTheNextDayIsNotUnderWay) {
   EXPECT_THAT(Run(&CancelNotification, CallOf(ann_), request), test::Succeeds());
 }
 
-class Sweeps : public Claims {
- protected:
-  int64_t Sweep() {
-    return Do([](data::Transaction& tx) { return Deliveries(tx).CancelOfDeletedEvents(); }).value();
-  }
-};
-
-TEST_F(Sweeps, E10_CancelWhatIsUnsentOfDeletedEvents) {
-  const data::Event other = MakeEvent();
-  const data::Event third = MakeEvent();
-  // One that waits for a retry, one that is due, and others.
-  NotifyOne(ann_, event_, "bob@example.com");
-  Record(*ClaimOne(), Outcomes::DEFERRED, v1::Notification::PENDING, "451 later", absl::Hours(1));
-  NotifyOne(ann_, event_, "bob@example.com");
-  SetState(NotifyOne(ann_, other, "bob@example.com"), "SENT");
-  SetState(NotifyOne(ann_, other, "bob@example.com"), "FAILED");
-  SetState(NotifyOne(ann_, other, "bob@example.com"), "SUPPRESSED");
-  NotifyOne(ann_, third, "bob@example.com");
-  EXPECT_EQ(Sweep(), 0);
-  ASSERT_THAT(Delete(event_), test::Succeeds());
-  ASSERT_THAT(Delete(other), test::Succeeds());
-  EXPECT_EQ(Sweep(), 2);
-  for (const Notification& each : NotificationsOf(event_)) EXPECT_EQ(each.state, v1::Notification::CANCELLED);
-  for (const Notification& each : NotificationsOf(other)) EXPECT_NE(each.state, v1::Notification::CANCELLED);
-  EXPECT_EQ(NotificationsOf(third)[0].state, v1::Notification::PENDING);
-  EXPECT_EQ(Sweep(), 0);
-}
-
-TEST_F(Sweeps, E10_LeaveWhatIsBeingSent) {
-  NotifyOne(ann_, event_, "bob@example.com");
-  const auto claimed = ClaimOne();
-  ASSERT_THAT(Delete(event_), test::Succeeds());
-  EXPECT_EQ(Sweep(), 0);
-  EXPECT_EQ(NotificationsOf(event_)[0].state, v1::Notification::PENDING);
-  // Its lease is up: nobody knows.
-  MakeDue();
-  EXPECT_EQ(Sweep(), 1);
-  EXPECT_EQ(NotificationsOf(event_)[0].state, v1::Notification::CANCELLED);
-  EXPECT_EQ(NotificationsOf(event_)[0].attempts[0].outcome, Outcomes::UNKNOWN);
-}
-
-TEST_F(Sweeps, E10_WaitForNobody) {
-  NotifyOne(ann_, event_, "bob@example.com");
-  ASSERT_THAT(Delete(event_), test::Succeeds());
-  Do([&](data::Transaction& tx) -> absl::Status {
-    PARLEY_RETURN_IF_ERROR(Notifications(tx).Lock(event_.id, NotificationsOf(event_)[0].id).status());
-    EXPECT_EQ(Sweep(), 0);
-    return absl::OkStatus();
-  }).IgnoreError();
-  EXPECT_EQ(Sweep(), 1);
-}
-
 }  // namespace
 }  // namespace parley::notification

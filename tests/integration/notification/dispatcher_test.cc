@@ -31,7 +31,6 @@ class Dispatches : public World {
  protected:
   Dispatches() {
     settings_.retry_pause = absl::Milliseconds(1);
-    settings_.sweep_pause = absl::Milliseconds(20);
     settings_.mail_from = *ParseAddress("parley@example.com");
     settings_.mails_per_second = 100000;
   }

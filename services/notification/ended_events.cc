@@ -1,4 +1,4 @@
-#include "services/notification/calendar_cancellations.h"
+#include "services/notification/ended_events.h"
 
 #include <optional>
 
@@ -49,36 +49,42 @@ absl::StatusOr<std::vector<Notification>> Make(data::Transaction& tx, const data
   return made;
 }
 
-absl::Status CancelOf(data::Transaction& tx, const data::EndedEvent& ended, CancelledEntries& cancelled) {
+absl::Status WorkOff(data::Transaction& tx, const data::EndedEvent& ended, EndedEventsWork& work) {
   // Read again: an event that ended twice has the entries of the first time.
   PARLEY_ASSIGN_OR_RETURN(auto event, FindEvent(tx, ended.event_id));
   PARLEY_ASSIGN_OR_RETURN(const auto entry, ReadEntry(tx, ended));
   if (!event || !entry) {
-    cancelled.broken.push_back(
+    work.broken.push_back(
         absl::StrCat("there is no events/", ended.event_id.ToString(), " with an entry ", ended.sequence));
     return data::EndedEvents(tx).Postpone(ended, kBrokenPause);
   }
-  PARLEY_ASSIGN_OR_RETURN(const bool under_way, Deliveries(tx).RequestUnderWay(event->id));
-  if (under_way) return data::EndedEvents(tx).Postpone(ended, kPause);
+  Deliveries deliveries(tx);
+  Unsent unsent;
+  if (event->delete_time) {
+    PARLEY_ASSIGN_OR_RETURN(unsent, deliveries.CancelUnsent(event->id));
+  }
+  work.cancelled += unsent.cancelled;
+  PARLEY_ASSIGN_OR_RETURN(const bool under_way, deliveries.RequestUnderWay(event->id));
+  if (under_way || unsent.left > 0) return data::EndedEvents(tx).Postpone(ended, kPause);
   const data::Effector effector = EffectorOf(*entry);
   PARLEY_ASSIGN_OR_RETURN(const auto made, Make(tx, *event, effector));
   if (!made.empty()) PARLEY_RETURN_IF_ERROR(AppendEntries(tx, *std::move(event), effector, made));
-  cancelled.made.insert(cancelled.made.end(), made.begin(), made.end());
+  work.made.insert(work.made.end(), made.begin(), made.end());
   return data::EndedEvents(tx).Delete(ended);
 }
 
 }  // namespace
 
-absl::StatusOr<CancelledEntries> CancelCalendarEntries(data::Transaction& tx) {
+absl::StatusOr<EndedEventsWork> WorkOffEndedEvents(data::Transaction& tx) {
   PARLEY_ASSIGN_OR_RETURN(const auto due, data::EndedEvents(tx).LockDue(kEventsAtOnce));
   std::vector<Uuid> ids;
   for (const data::EndedEvent& ended : due) ids.push_back(ended.event_id);
   // All at once, in the order of their ids.
   PARLEY_RETURN_IF_ERROR(data::Events(tx).Lock(ids).status());
-  CancelledEntries cancelled;
-  cancelled.due = static_cast<int>(due.size());
-  for (const data::EndedEvent& ended : due) PARLEY_RETURN_IF_ERROR(CancelOf(tx, ended, cancelled));
-  return cancelled;
+  EndedEventsWork work;
+  work.due = static_cast<int>(due.size());
+  for (const data::EndedEvent& ended : due) PARLEY_RETURN_IF_ERROR(WorkOff(tx, ended, work));
+  return work;
 }
 
 }  // namespace parley::notification

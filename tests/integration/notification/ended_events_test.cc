@@ -1,4 +1,4 @@
-#include "services/notification/calendar_cancellations.h"
+#include "services/notification/ended_events.h"
 
 #include <gmock/gmock.h>
 
@@ -14,9 +14,9 @@ using ::testing::UnorderedElementsAre;
 using Method = CalendarEntry::Method;
 using Outcomes = v1::Notification::Attempt;
 
-class CalendarCancellations : public World {
+class EndedEvents : public World {
  protected:
-  CalendarCancellations() { Set("slots = slots[1:1], revision = 4"); }
+  EndedEvents() { Set("slots = slots[1:1], revision = 4"); }
 
   void Set(const std::string& assignments) {
     database_.Sql(
@@ -33,13 +33,15 @@ class CalendarCancellations : public World {
            outcome == Outcomes::ACCEPTED ? v1::Notification::SENT : v1::Notification::FAILED);
     return delivery.calendar;
   }
-  void NotifyOneNow(const std::string& recipient) {
+  v1::Notification NotifyOneNow(const std::string& recipient) {
     v1::NotifyPartiesRequest request;
     request.set_event(event_.name());
     request.add_recipients(recipient);
     request.set_etag(
         database_.Sql("select revision::text from parley.events where event_id = '" + event_.id.ToString() + "'"));
-    EXPECT_THAT(Notify(CallOf(ann_), request), test::Succeeds());
+    const auto told = Notify(CallOf(ann_), request);
+    EXPECT_THAT(told, test::Succeeds());
+    return told->notifications(0);
   }
 
   // As the event service ends it.
@@ -82,10 +84,10 @@ class CalendarCancellations : public World {
     });
   }
 
-  CancelledEntries CancelSome() {
-    return Do([](data::Transaction& tx) { return CancelCalendarEntries(tx); }).value();
+  EndedEventsWork WorkOff() {
+    return Do([](data::Transaction& tx) { return WorkOffEndedEvents(tx); }).value();
   }
-  std::vector<Notification> Cancel() { return CancelSome().made; }
+  std::vector<Notification> Cancel() { return WorkOff().made; }
   static std::vector<Uuid> RecipientsOf(const std::vector<Notification>& notifications) {
     std::vector<Uuid> recipients;
     for (const Notification& each : notifications) recipients.push_back(each.recipient_id);
@@ -99,7 +101,7 @@ class CalendarCancellations : public World {
   const Uuid cids_ = event_.parties[2].user_id;
 };
 
-TEST_F(CalendarCancellations, N7_EachPartyThatWasSentARequestIsSentACancelOnce) {
+TEST_F(EndedEvents, N7_EachPartyThatWasSentARequestIsSentACancelOnce) {
   const std::vector<std::pair<std::string, std::function<void()>>> ends{
       {"abandoned", [this] { Abandon(); }}, {"reopened", [this] { Reopen(); }}, {"deleted", [this] { DeleteIt(); }}};
   EXPECT_EQ(Mail("bob@example.com", Outcomes::ACCEPTED), Method::kTentative);
@@ -131,7 +133,7 @@ TEST_F(CalendarCancellations, N7_EachPartyThatWasSentARequestIsSentACancelOnce) 
   EXPECT_EQ(claimed.deliveries[0].calendar, Method::kCancel);
 }
 
-TEST_F(CalendarCancellations, N7_OfReopenedAndOfDeletedEventsToo) {
+TEST_F(EndedEvents, N7_OfReopenedAndOfDeletedEventsToo) {
   for (const bool deleted : {false, true}) {
     database_.Sql("delete from parley.delivery_attempts; delete from parley.notifications;");
     Set("delete_time = null, successor_id = null");
@@ -139,14 +141,14 @@ TEST_F(CalendarCancellations, N7_OfReopenedAndOfDeletedEventsToo) {
     deleted ? DeleteIt() : Reopen();
     EXPECT_THAT(RecipientsOf(Cancel()), ElementsAre(bobs_));
     // What is unsent of a deleted event is cancelled (E10), but not this.
-    EXPECT_EQ(Do([](data::Transaction& tx) { return Deliveries(tx).CancelOfDeletedEvents(); }).value(), 0);
+    EXPECT_EQ(Do([&](data::Transaction& tx) { return Deliveries(tx).CancelUnsent(event_.id); })->cancelled, 0);
     const Claimed claimed = ClaimDue();
     ASSERT_THAT(claimed.deliveries, SizeIs(1));
     EXPECT_EQ(claimed.deliveries[0].calendar, Method::kCancel);
   }
 }
 
-TEST_F(CalendarCancellations, N7_WhoMayHaveBeenSentOneIsToldAndNobodyElse) {
+TEST_F(EndedEvents, N7_WhoMayHaveBeenSentOneIsToldAndNobodyElse) {
   Mail("bob@example.com", Outcomes::UNKNOWN);
   Mail("cid@example.com", Outcomes::REFUSED);
   Mail("ann@example.com", Outcomes::DEFERRED);
@@ -154,7 +156,7 @@ TEST_F(CalendarCancellations, N7_WhoMayHaveBeenSentOneIsToldAndNobodyElse) {
   EXPECT_THAT(RecipientsOf(Cancel()), ElementsAre(bobs_));
 }
 
-TEST_F(CalendarCancellations, N7_NobodyIsToldOfAnEventWithoutCalendarEntries) {
+TEST_F(EndedEvents, N7_NobodyIsToldOfAnEventWithoutCalendarEntries) {
   Set("slots = array[slots[1], tstzrange('2033-06-01 10:00Z', '2033-06-01 11:00Z')]");
   EXPECT_EQ(Mail("bob@example.com", Outcomes::ACCEPTED), std::nullopt);
   const size_t entries = Log(event_).size();
@@ -164,7 +166,7 @@ TEST_F(CalendarCancellations, N7_NobodyIsToldOfAnEventWithoutCalendarEntries) {
   EXPECT_EQ(Log(event_).size(), entries + 1);
 }
 
-TEST_F(CalendarCancellations, N7_WithSeveralSlotsAgainTheNextMailTakesItBack) {
+TEST_F(EndedEvents, N7_WithSeveralSlotsAgainTheNextMailTakesItBack) {
   EXPECT_EQ(Mail("bob@example.com", Outcomes::ACCEPTED), Method::kTentative);
   Set("slots = array[slots[1], tstzrange('2033-06-01 10:00Z', '2033-06-01 11:00Z')], revision = revision + 1");
   // Whoever has none is sent none.
@@ -181,7 +183,7 @@ TEST_F(CalendarCancellations, N7_WithSeveralSlotsAgainTheNextMailTakesItBack) {
   EXPECT_THAT(RecipientsOf(Cancel()), ElementsAre(bobs_));
 }
 
-TEST_F(CalendarCancellations, N7_AfterTheEndOtherMailsCarryNoCalendar) {
+TEST_F(EndedEvents, N7_AfterTheEndOtherMailsCarryNoCalendar) {
   Set("state = 'AGREED'");
   Mail("bob@example.com", Outcomes::ACCEPTED);
   Reopen();
@@ -190,7 +192,7 @@ TEST_F(CalendarCancellations, N7_AfterTheEndOtherMailsCarryNoCalendar) {
   EXPECT_THAT(RecipientsOf(Cancel()), ElementsAre(bobs_));
 }
 
-TEST_F(CalendarCancellations, N7_TheSequenceRisesAlsoWithoutANewRevision) {
+TEST_F(EndedEvents, N7_TheSequenceRisesAlsoWithoutANewRevision) {
   Set("state = 'AGREED'");
   Mail("bob@example.com", Outcomes::ACCEPTED);
   Reopen();
@@ -201,7 +203,7 @@ TEST_F(CalendarCancellations, N7_TheSequenceRisesAlsoWithoutANewRevision) {
             "REQUEST 8, CANCEL 9");
 }
 
-TEST_F(CalendarCancellations, N7_AMailThatIsUnderWayIsWaitedFor) {
+TEST_F(EndedEvents, N7_AMailThatIsUnderWayIsWaitedFor) {
   NotifyOneNow("bob@example.com");
   NotifyOneNow("cid@example.com");
   const Claimed claimed = ClaimDue();
@@ -219,7 +221,7 @@ TEST_F(CalendarCancellations, N7_AMailThatIsUnderWayIsWaitedFor) {
   EXPECT_THAT(RecipientsOf(Cancel()), ElementsAre(claimed.deliveries[0].notification.recipient_id));
 }
 
-TEST_F(CalendarCancellations, N7_TwoAtOnceMakeOneEach) {
+TEST_F(EndedEvents, N7_TwoAtOnceMakeOneEach) {
   std::vector<data::Event> events;
   Mail("bob@example.com", Outcomes::ACCEPTED);
   Mail("cid@example.com", Outcomes::ACCEPTED);
@@ -233,31 +235,31 @@ TEST_F(CalendarCancellations, N7_TwoAtOnceMakeOneEach) {
   EXPECT_THAT(all, UnorderedElementsAre(bobs_, cids_));
 }
 
-TEST_F(CalendarCancellations, N7_ABrokenOneKeepsNoOtherWaiting) {
+TEST_F(EndedEvents, N7_ABrokenOneKeepsNoOtherWaiting) {
   // The oldest two: of an event that there is not, and of an entry that there is not.
   const std::string nobodys = Uuid::TimeOrdered().ToString();
   database_.Sql("insert into parley.ended_events values ('" + nobodys + "', 3, now() - interval '1 day'), ('" +
                 event_.id.ToString() + "', 999, now() - interval '1 day')");
   Mail("bob@example.com", Outcomes::ACCEPTED);
   DeleteIt();
-  const CancelledEntries cancelled = CancelSome();
+  const EndedEventsWork cancelled = WorkOff();
   EXPECT_EQ(cancelled.due, 3);
   EXPECT_THAT(RecipientsOf(cancelled.made), ElementsAre(bobs_));
   EXPECT_THAT(cancelled.broken,
               UnorderedElementsAre("there is no events/" + nobodys + " with an entry 3",
                                    "there is no events/" + event_.id.ToString() + " with an entry 999"));
   // They stay, for a while.
-  EXPECT_EQ(CancelSome().due, 0);
+  EXPECT_EQ(WorkOff().due, 0);
   EXPECT_EQ(Ended(), "2");
 }
 
-TEST_F(CalendarCancellations, N7_EventsWithoutEntriesAreDoneAtOnce) {
+TEST_F(EndedEvents, N7_EventsWithoutEntriesAreDoneAtOnce) {
   DeleteIt();
-  EXPECT_EQ(CancelSome().due, 1) << "so that whoever asks goes on";
-  EXPECT_EQ(CancelSome().due, 0);
+  EXPECT_EQ(WorkOff().due, 1) << "so that whoever asks goes on";
+  EXPECT_EQ(WorkOff().due, 0);
 }
 
-TEST_F(CalendarCancellations, N8_DoNotCountTowardsTheLimitsOfSenders) {
+TEST_F(EndedEvents, N8_DoNotCountTowardsTheLimitsOfSenders) {
   limits_.max_daily_notifications = 1;
   Mail("cid@example.com", Outcomes::ACCEPTED);
   Set("state = 'AGREED'");
@@ -267,6 +269,75 @@ TEST_F(CalendarCancellations, N8_DoNotCountTowardsTheLimitsOfSenders) {
   database_.Sql("update parley.notifications set create_time = now() where cause = 'CANCEL_CALENDAR_ENTRY'");
   ClaimDue();
   NotifyOneNow("cid@example.com");
+}
+
+TEST_F(EndedEvents, E10_WhatIsUnsentOfADeletedEventIsCancelled) {
+  const data::Event other = MakeEvent();
+  // One that waits for a retry, one that is due, and others.
+  NotifyOneNow("bob@example.com");
+  Record(*ClaimOne(), Outcomes::DEFERRED, v1::Notification::PENDING, "451 later", absl::Hours(1));
+  NotifyOneNow("bob@example.com");
+  std::map<std::string, v1::Notification> ended;
+  for (const std::string state : {"SENT", "FAILED", "SUPPRESSED"}) {
+    ended[state] = NotifyOneNow("cid@example.com");
+    SetState(ended[state], state);
+  }
+  NotifyOne(ann_, other, "bob@example.com");
+  EXPECT_EQ(WorkOff().cancelled, 0);
+  DeleteIt();
+  EXPECT_EQ(WorkOff().cancelled, 2);
+  EXPECT_EQ(Ended(), "0");
+  std::map<std::string, int> states;
+  for (const Notification& each : NotificationsOf(event_)) ++states[v1::Notification::State_Name(each.state)];
+  EXPECT_EQ(states, (std::map<std::string, int>{{"CANCELLED", 2}, {"SENT", 1}, {"FAILED", 1}, {"SUPPRESSED", 1}}));
+  EXPECT_EQ(NotificationsOf(other)[0].state, v1::Notification::PENDING);
+}
+
+TEST_F(EndedEvents, E10_OfOneThatIsNotDeletedNothingIsCancelled) {
+  NotifyOneNow("bob@example.com");
+  Abandon();
+  EXPECT_EQ(WorkOff().cancelled, 0);
+  EXPECT_EQ(NotificationsOf(event_)[0].state, v1::Notification::PENDING);
+}
+
+TEST_F(EndedEvents, E10_WhatIsBeingSentIsWaitedFor) {
+  NotifyOneNow("bob@example.com");
+  const auto sent = ClaimOne();
+  NotifyOneNow("cid@example.com");
+  const auto deferred = ClaimOne();
+  NotifyOneNow("ann@example.com");
+  const auto lost = ClaimOne();
+  DeleteIt();
+  EXPECT_EQ(WorkOff().cancelled, 0);
+  EXPECT_EQ(Ended(), "1") << "it is looked at again";
+  Record(*sent, Outcomes::ACCEPTED, v1::Notification::SENT);
+  Record(*deferred, Outcomes::DEFERRED, v1::Notification::PENDING, "451 later", absl::Hours(1));
+  EndedAreDue();
+  EXPECT_EQ(WorkOff().cancelled, 1);
+  EXPECT_EQ(Ended(), "1");
+  // Its lease is up: nobody knows.
+  MakeDue();
+  EndedAreDue();
+  EXPECT_EQ(WorkOff().cancelled, 1);
+  EXPECT_EQ(Ended(), "0");
+  std::map<Uuid, Notification> left;
+  for (const Notification& each : NotificationsOf(event_)) left[each.id] = each;
+  EXPECT_EQ(left.at(sent->id).state, v1::Notification::SENT);
+  EXPECT_EQ(left.at(deferred->id).state, v1::Notification::CANCELLED);
+  EXPECT_EQ(left.at(lost->id).state, v1::Notification::CANCELLED);
+  EXPECT_EQ(left.at(lost->id).attempts[0].outcome, Outcomes::UNKNOWN);
+}
+
+TEST_F(EndedEvents, E10_ItWaitsForNobody) {
+  NotifyOneNow("bob@example.com");
+  DeleteIt();
+  Do([&](data::Transaction& tx) -> absl::Status {
+    PARLEY_RETURN_IF_ERROR(Notifications(tx).Lock(event_.id, NotificationsOf(event_)[0].id).status());
+    EXPECT_EQ(WorkOff().cancelled, 0);
+    return absl::OkStatus();
+  }).IgnoreError();
+  EndedAreDue();
+  EXPECT_EQ(WorkOff().cancelled, 1);
 }
 
 }  // namespace
