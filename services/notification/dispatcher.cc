@@ -325,10 +325,10 @@ void Dispatcher::RunRecords() {
   while (true) {
     std::vector<Item> items = AwaitSent(!to_revoke.empty());
     if (items.empty() && to_revoke.empty()) return;
-    const auto rest =
-        std::ranges::partition(items, [](const Item& item) { return !NeedsRevocation(item.token, item.result); });
-    to_revoke.insert(to_revoke.end(), std::make_move_iterator(rest.begin()), std::make_move_iterator(rest.end()));
-    items.erase(rest.begin(), rest.end());
+    const auto rest = std::partition(items.begin(), items.end(),
+                                     [](const Item& item) { return !NeedsRevocation(item.token, item.result); });
+    to_revoke.insert(to_revoke.end(), std::make_move_iterator(rest), std::make_move_iterator(items.end()));
+    items.erase(rest, items.end());
     // Mails that were accepted wait for no token service.
     Record(items);
     Record(RevokeSome(to_revoke));

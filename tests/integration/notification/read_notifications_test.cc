@@ -180,7 +180,7 @@ TEST_F(ListedNotifications, N5_ByTime) {
                      IdOf(made[1]).ToString(), "') + interval '", offsets[i], " s' where notification_id = '",
                      IdOf(made[i]).ToString(), "'"));
   }
-  const auto names = [&](std::vector<size_t> which) {
+  const auto names = [&](const std::vector<size_t>& which) {
     std::vector<std::string> of;
     for (const size_t i : which) of.push_back(made[i].name());
     return of;

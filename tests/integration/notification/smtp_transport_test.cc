@@ -229,10 +229,11 @@ class SmtpTls : public ::testing::Test {
     for (const std::string name : {"localhost", "elsewhere.example", "expired"}) {
       const std::string host = name == "expired" ? "localhost" : name;
       std::ofstream(Path(name + ".ext")) << "subjectAltName=DNS:" << host << "\n";
-      Openssl("req -newkey rsa:2048 -nodes -subj /CN=" + host + " -keyout " + name + ".key -out " + name + ".csr");
+      Openssl(
+          absl::StrCat("req -newkey rsa:2048 -nodes -subj /CN=", host, " -keyout ", name, ".key -out ", name, ".csr"));
       // An end in the past.
-      Openssl("x509 -req -in " + name + ".csr -CA ca.pem -CAkey ca.key -CAcreateserial -days " +
-              (name == "expired" ? "-1" : "2") + " -extfile " + name + ".ext -out " + name + ".pem");
+      Openssl(absl::StrCat("x509 -req -in ", name, ".csr -CA ca.pem -CAkey ca.key -CAcreateserial -days ",
+                           name == "expired" ? "-1" : "2", " -extfile ", name, ".ext -out ", name, ".pem"));
     }
   }
   static void TearDownTestSuite() { delete folder; }
