@@ -370,14 +370,22 @@ TEST(LimitsTest, AFullQueueRefusesAtOnce) {
   ASSERT_TRUE(blocker->Script("begin; select from parley.events for update").ok());
   std::atomic<int> full = 0;
   std::vector<std::future<void>> calls;
-  for (int i = 0; i < 6; ++i) {
+  auto confirm = [&] {
     calls.push_back(std::async(std::launch::async, [client = system.As(key), &event, &full]() mutable {
       const absl::Status status = client.Call(&Events::ConfirmEvent, Confirmation(event)).status();
       if (status.ok()) return;
       ExpectError(status, client, StatusCode::kResourceExhausted, error::v1::QUEUE_FULL, {{}, {"RetryInfo"}});
       ++full;
     }));
-  }
+  };
+  confirm();
+  // Until it has left the queue, the others find no place there.
+  ASSERT_TRUE(Eventually([&] {
+    return database.Sql(
+               "select count(*)::text from pg_locks join pg_stat_activity using (pid) "
+               "where datname = current_database() and not granted") == "1";
+  }));
+  for (int i = 0; i < 5; ++i) confirm();
   EXPECT_TRUE(Eventually([&] { return full == 4; }));
   blocker.reset();
   calls.clear();
