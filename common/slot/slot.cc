@@ -10,7 +10,15 @@ namespace parley {
 namespace {
 constexpr absl::Duration kMaxDuration = absl::Hours(24 * 366);
 constexpr int kLookedAt = 10;
+
+bool IsValidDuration(absl::Duration duration) { return duration > absl::ZeroDuration() && duration <= kMaxDuration; }
 }  // namespace
+
+bool IsValid(const Slot& slot) {
+  static const absl::Time begin = absl::FromCivil(absl::CivilYear(1), absl::UTCTimeZone());
+  static const absl::Time end = absl::FromCivil(absl::CivilYear(10000), absl::UTCTimeZone());
+  return slot.start >= begin && slot.start < end && IsValidDuration(slot.duration);
+}
 
 std::vector<Slot> ParseSlots(const SlotProtos& protos, std::string_view path, int max_slots, FieldViolations& fields) {
   std::vector<Slot> slots;
@@ -25,7 +33,7 @@ std::vector<Slot> ParseSlots(const SlotProtos& protos, std::string_view path, in
     const auto start = FromProto(protos[i].start_time());
     const auto duration = FromProto(protos[i].duration());
     const bool good_start = protos[i].has_start_time() && start;
-    const bool good_duration = duration && *duration > absl::ZeroDuration() && *duration <= kMaxDuration;
+    const bool good_duration = duration && IsValidDuration(*duration);
     if (!good_start) {
       fields.Add(at + ".start_time",
                  protos[i].has_start_time() ? "must be a valid time in the years 1 to 9999" : "is required");

@@ -22,6 +22,10 @@ struct Slot {
   }
 };
 
+// Whether it is one that ParseSlots would have let through: that it starts in the years 1 to 9999, and has a positive
+// duration of at most 366 days.
+bool IsValid(const Slot& slot);
+
 using SlotProtos = google::protobuf::RepeatedPtrField<event::v1::Slot>;
 
 // The set that a request gives: truncated to the microsecond, checked, ordered, repeats collapsed, then counted against

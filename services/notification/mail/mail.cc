@@ -7,6 +7,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
 #include "common/title/title.h"
 #include "services/notification/mail/texts.h"
@@ -14,28 +15,18 @@
 namespace parley::notification {
 namespace {
 
-constexpr char kCharset[] = "utf-8";
+// Of the Message-ID, whose other part is the notification's id: the same whatever Parley's addresses are when the next
+// attempt is made. (.internal is nobody's domain.)
+constexpr char kMessageIdDomain[] = "parley.internal";
+// `=_` stands in no part: neither quoted-printable nor base64 can have it (RFC 2045, 6.7).
+constexpr char kBoundary[] = "=_parley";
 
-template <class Object>
-using Owned = std::unique_ptr<Object, void (*)(gpointer)>;
-template <class Object>
-Owned<Object> Own(Object* object) {
-  return {object, &g_object_unref};
-}
-
-void StartGmime() {
-  static const bool started = [] {
-    g_mime_init();
-    return true;
-  }();
-  static_cast<void>(started);
-}
-
-// A header's value as it travels: what is not plain text becomes encoded words (RFC 2047, `Q`), each of whole
-// characters and short enough for its line. GMime makes words that are too long of what has no spaces.
+// A header's value as it travels: what is not short plain text becomes encoded words (RFC 2047, `Q`), each of whole
+// characters and short enough for its line.
 std::string EncodeHeader(const std::string& text) {
+  constexpr size_t kMaxPlain = 60;
   const bool plain = std::ranges::all_of(text, [](unsigned char c) { return absl::ascii_isascii(c); });
-  if (plain && !absl::StrContains(text, "=?")) return text;
+  if (plain && text.size() <= kMaxPlain && !absl::StrContains(text, "=?")) return text;
   constexpr size_t kMaxWord = 55;
   std::string encoded;
   std::string word;
@@ -50,18 +41,12 @@ std::string EncodeHeader(const std::string& text) {
       }
     } while (i < text.size() && (static_cast<unsigned char>(text[i]) & 0xc0) == 0x80);
     if (word.size() + character.size() > kMaxWord) {
-      absl::StrAppend(&encoded, "=?UTF-8?Q?", word, "?=\n ");
+      absl::StrAppend(&encoded, "=?UTF-8?Q?", word, "?=\r\n ");
       word.clear();
     }
     word += character;
   }
   return absl::StrCat(encoded, "=?UTF-8?Q?", word, "?=");
-}
-
-void SetSubject(GMimeObject* message, const std::string& subject) {
-  g_mime_object_set_header(message, "Subject", "", nullptr);
-  GMimeHeader* header = g_mime_header_list_get_header(g_mime_object_get_header_list(message), "Subject");
-  g_mime_header_set_raw_value(header, absl::StrCat(" ", EncodeHeader(subject), "\n").c_str());
 }
 
 // That of the contract, whatever the database says.
@@ -79,31 +64,46 @@ absl::Status CheckTitle(const std::string& title) {
   return violation.empty() ? absl::OkStatus() : absl::InvalidArgumentError("the title " + violation);
 }
 
+absl::Status CheckSlots(const std::vector<Slot>& slots) {
+  return std::ranges::all_of(slots, &IsValid) ? absl::OkStatus() : absl::InvalidArgumentError("a slot is not valid");
+}
+
 absl::Status Check(const Mail& mail) {
-  for (const absl::Status& status : {CheckAddress(mail.from, "Parley"), CheckAddress(mail.to, "the recipient"),
-                                     CheckAddress(mail.sender, "the sender"), CheckTitle(mail.event.title)}) {
+  for (const absl::Status& status :
+       {CheckAddress(mail.from, "Parley"), CheckAddress(mail.to, "the recipient"),
+        CheckAddress(mail.sender, "the sender"), CheckTitle(mail.event.title), CheckSlots(mail.event.slots)}) {
     if (!status.ok()) return status;
   }
   return absl::OkStatus();
 }
 
-// `text` must outlive the part. Made of bytes: as a text GMime would look for a charset first.
-Owned<GMimePart> Part(const char* subtype, const std::string& text, GMimeContentEncoding encoding) {
-  auto part = Own(g_mime_part_new_with_type("text", subtype));
-  const auto stream = Own(g_mime_stream_mem_new_with_buffer(text.data(), text.size()));
-  const auto content = Own(g_mime_data_wrapper_new_with_stream(stream.get(), GMIME_CONTENT_ENCODING_DEFAULT));
-  g_mime_part_set_content(part.get(), content.get());
-  g_mime_part_set_content_encoding(part.get(), encoding);
-  g_mime_object_set_content_type_parameter(GMIME_OBJECT(part.get()), "charset", kCharset);
-  return part;
+// As it travels, in lines that end in CRLF.
+std::string Encode(const std::string& text, GMimeContentEncoding encoding) {
+  GMimeEncoding state;
+  g_mime_encoding_init_encode(&state, encoding);
+  std::string encoded(g_mime_encoding_outlen(&state, text.size()), '\0');
+  encoded.resize(g_mime_encoding_flush(&state, text.data(), text.size(), encoded.data()));
+  return absl::StrReplaceAll(encoded, {{"\n", "\r\n"}});
 }
 
-// RFC 2369. That one click is enough (RFC 8058) is for a page to keep.
-void SetUnsubscribe(GMimeObject* message, const Mail& mail) {
-  if (mail.public_address.empty()) return;
-  g_mime_object_set_header(message, "List-Unsubscribe", "", nullptr);
-  GMimeHeader* header = g_mime_header_list_get_header(g_mime_object_get_header_list(message), "List-Unsubscribe");
-  g_mime_header_set_raw_value(header, absl::StrCat(" <", UnsubscribeLink(mail), ">\n").c_str());
+// A part of the mail; `type` with its parameters.
+std::string Part(const std::string& type, const std::string& text, GMimeContentEncoding encoding) {
+  return absl::StrCat("--", kBoundary, "\r\nContent-Type: text/", type, "; charset=utf-8\r\n",
+                      "Content-Transfer-Encoding: ", g_mime_content_encoding_to_string(encoding), "\r\n\r\n",
+                      Encode(text, encoding));
+}
+
+std::string HeadersOf(const Mail& mail, const std::string& subject) {
+  std::string headers = absl::StrCat(
+      "From: ", mail.from.ToString(), "\r\nTo: ", mail.to.ToString(), "\r\nSubject: ", EncodeHeader(subject),
+      "\r\nDate: ", absl::FormatTime("%a, %d %b %E4Y %H:%M:%S +0000", mail.date, absl::UTCTimeZone()),
+      "\r\nMessage-ID: <", mail.notification_id.ToString(), "@", kMessageIdDomain,
+      ">\r\nAuto-Submitted: auto-generated\r\n");
+  // RFC 2369. That one click is enough (RFC 8058) is for a page to keep.
+  if (!mail.public_address.empty()) absl::StrAppend(&headers, "List-Unsubscribe: <", UnsubscribeLink(mail), ">\r\n");
+  absl::StrAppend(&headers, "MIME-Version: 1.0\r\nContent-Type: multipart/alternative; boundary=\"", kBoundary,
+                  "\"\r\n\r\n");
+  return headers;
 }
 
 }  // namespace
@@ -114,43 +114,16 @@ std::string UnsubscribeLink(const Mail& mail) {
 
 absl::StatusOr<std::string> ComposeMail(const Mail& mail) {
   if (const absl::Status status = Check(mail); !status.ok()) return status;
-  StartGmime();
   const MailTexts texts = WriteTexts(mail);
-  const auto message = Own(g_mime_message_new(TRUE));
-  g_mime_message_add_mailbox(message.get(), GMIME_ADDRESS_TYPE_FROM, nullptr, mail.from.ToString().c_str());
-  g_mime_message_add_mailbox(message.get(), GMIME_ADDRESS_TYPE_TO, nullptr, mail.to.ToString().c_str());
-  SetSubject(GMIME_OBJECT(message.get()), texts.subject);
-  const std::string id = absl::StrCat(mail.notification_id.ToString(), "@", mail.from.domain);
-  g_mime_message_set_message_id(message.get(), id.c_str());
-  GDateTime* date = g_date_time_new_from_unix_utc(absl::ToUnixSeconds(mail.date));
-  g_mime_message_set_date(message.get(), date);
-  g_date_time_unref(date);
-  g_mime_object_set_header(GMIME_OBJECT(message.get()), "Auto-Submitted", "auto-generated", nullptr);
-  SetUnsubscribe(GMIME_OBJECT(message.get()), mail);
-
-  const auto alternatives = Own(g_mime_multipart_new_with_subtype("alternative"));
-  const auto add = [&](const Owned<GMimePart>& part) {
-    g_mime_multipart_add(alternatives.get(), GMIME_OBJECT(part.get()));
-  };
-  add(Part("plain", texts.text, GMIME_CONTENT_ENCODING_QUOTEDPRINTABLE));
-  add(Part("html", texts.html, GMIME_CONTENT_ENCODING_QUOTEDPRINTABLE));
-  std::string calendar;
+  std::string message =
+      absl::StrCat(HeadersOf(mail, texts.subject), Part("plain", texts.text, GMIME_CONTENT_ENCODING_QUOTEDPRINTABLE),
+                   Part("html", texts.html, GMIME_CONTENT_ENCODING_QUOTEDPRINTABLE));
   if (mail.calendar) {
-    calendar = ComposeCalendar(*mail.calendar);
-    // Its lines end in CRLF already.
-    const auto part = Part("calendar", calendar, GMIME_CONTENT_ENCODING_BASE64);
     const bool cancel = mail.calendar->method == CalendarEntry::Method::kCancel;
-    g_mime_object_set_content_type_parameter(GMIME_OBJECT(part.get()), "method", cancel ? "CANCEL" : "REQUEST");
-    add(part);
+    message += Part(cancel ? "calendar; method=CANCEL" : "calendar; method=REQUEST", ComposeCalendar(*mail.calendar),
+                    GMIME_CONTENT_ENCODING_BASE64);
   }
-  g_mime_message_set_mime_part(message.get(), GMIME_OBJECT(alternatives.get()));
-
-  const std::unique_ptr<GMimeFormatOptions, void (*)(GMimeFormatOptions*)> format(g_mime_format_options_new(),
-                                                                                  &g_mime_format_options_free);
-  g_mime_format_options_set_newline_format(format.get(), GMIME_NEWLINE_FORMAT_DOS);
-  const std::unique_ptr<char, void (*)(gpointer)> text(
-      g_mime_object_to_string(GMIME_OBJECT(message.get()), format.get()), &g_free);
-  return text.get();
+  return absl::StrCat(message, "--", kBoundary, "--\r\n");
 }
 
 }  // namespace parley::notification

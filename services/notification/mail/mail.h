@@ -40,12 +40,12 @@ struct Mail {
 std::string UnsubscribeLink(const Mail& mail);
 
 // The message as RFC 5322 has it, with CRLF line ends: text, HTML and the calendar as alternatives. Its Message-ID
-// is the notification's id at the domain of `from`. With a public address it has the link
+// is the notification's id, whatever else changes between attempts. With a public address it has the link
 // `{public}/events/{event}#{key}`, and List-Unsubscribe (RFC 2369) with `{public}/unsubscribe/{token}`; without one the
 // key and the token stand alone on lines of their own.
 //
-// INVALID_ARGUMENT where an address or the title is not what the contracts would have taken: nothing that was put into
-// the database by hand reaches a mail. Where the time zone is not known, times are shown in UTC.
+// INVALID_ARGUMENT where an address, the title or a slot is not what the contracts would have taken: nothing that was
+// put into the database by hand reaches a mail. Where the time zone is not known, times are shown in UTC.
 absl::StatusOr<std::string> ComposeMail(const Mail& mail);
 
 }  // namespace parley::notification

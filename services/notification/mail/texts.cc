@@ -102,7 +102,9 @@ void SetState(const Mail& mail, data& values) {
   values.set("deleted", deleted);
   values.set("replaced", replaced);
   values.set("abandoned", abandoned);
-  values.set("former", has_slots && (cancel || replaced));
+  const bool former = has_slots && (cancel || replaced);
+  values.set("was_agreed", former && event.state == Event::AGREED);
+  values.set("former", former && event.state != Event::AGREED);
   values.set("agreed", !cancel && !replaced && event.state == Event::AGREED);
   values.set("proposed", !cancel && !replaced && event.state == Event::OPEN);
   values.set("no_times", !has_slots && !cancel && event.state == Event::OPEN);

@@ -88,6 +88,7 @@ std::string TextOf(GMimeObject* part) {
 }
 
 ReadMail Read(const std::string& message) {
+  g_mime_init();
   GMimeStream* stream = g_mime_stream_mem_new_with_buffer(message.data(), message.size());
   GMimeParser* parser = g_mime_parser_new_with_stream(stream);
   GMimeMessage* parsed = g_mime_parser_construct_message(parser, nullptr);
@@ -123,7 +124,7 @@ TEST(ComposeMail, N7_HasTheHeadersOfAnAutomaticMail) {
   EXPECT_EQ(headers.at("To"), "Bob.Smith@example.com");
   EXPECT_EQ(headers.at("Subject"), "Appointment: Picnic");
   EXPECT_EQ(headers.at("Date"), "Sun, 22 Nov 2026 13:00:00 +0000");
-  EXPECT_EQ(headers.at("Message-Id"), "<0190163d-8694-739b-aea5-966c26f8ad91@parley.example>");
+  EXPECT_EQ(headers.at("Message-ID"), "<0190163d-8694-739b-aea5-966c26f8ad91@parley.internal>");
   EXPECT_EQ(headers.at("Auto-Submitted"), "auto-generated");
   EXPECT_FALSE(headers.contains("Reply-To"));
 }
@@ -133,7 +134,8 @@ TEST(ComposeMail, N6_EveryAttemptHasTheSameMessageId) {
   again.date += absl::Hours(1);
   again.key->key.back() = '0';
   again.event.title = "Another";
-  EXPECT_EQ(ComposeAndRead(SomeMail()).headers.at("Message-Id"), ComposeAndRead(again).headers.at("Message-Id"));
+  again.from = {"appointments", "other.example"};
+  EXPECT_EQ(ComposeAndRead(SomeMail()).headers.at("Message-ID"), ComposeAndRead(again).headers.at("Message-ID"));
 }
 
 TEST(ComposeMail, N7_TextAndHtmlAndTheCalendarAreAlternatives) {
@@ -298,6 +300,7 @@ TEST(ComposeMail, N7_ThatACalendarEntryIsTakenBackIsSaidWithoutALink) {
   mail.event.state = Event::AGREED;
   mail.event.successor_id = mail.notification_id;
   EXPECT_EQ(ComposeAndRead(mail).lines[0], "ann@example.org has reopened as a new event: Picnic");
+  EXPECT_THAT(ComposeAndRead(mail).lines, Contains("Time that was agreed (time zone Europe/Berlin):"));
 }
 
 TEST(ComposeMail, HasNoTwoEmptyLinesInARow) {
@@ -332,18 +335,21 @@ TEST(ComposeMail, OfATitleHtmlMakesNothingElse) {
 
 TEST(ComposeMail, ALongTitleMakesNoLongLine) {
   Mail mail = SomeMail();
-  mail.event.title = "";
-  for (int i = 0; i < 256; ++i) mail.event.title += "🎉";
-  mail.calendar = CalendarEntry{Method::kAgreed,     mail.event.id, 2,       mail.event.title,
-                                mail.event.slots[0], mail.from,     mail.to, mail.date};
-  const std::string message = Compose(mail);
-  for (auto line : absl::StrSplit(message, "\r\n")) {
-    // The one link of a header cannot be broken.
-    if (!absl::StartsWith(line, "List-Unsubscribe: <https://")) {
-      EXPECT_LE(line.size(), 76u) << line;
+  for (const char* character : {"🎉", "x", "x "}) {
+    std::string title;
+    for (int i = 0; i < 100; ++i) title += character;
+    mail.event.title = title;
+    mail.calendar =
+        CalendarEntry{Method::kAgreed, mail.event.id, 2, title, mail.event.slots[0], mail.from, mail.to, mail.date};
+    const std::string message = Compose(mail);
+    for (auto line : absl::StrSplit(message, "\r\n")) {
+      // The one link of a header cannot be broken.
+      if (!absl::StartsWith(line, "List-Unsubscribe: <https://")) {
+        EXPECT_LE(line.size(), 76u) << line;
+      }
     }
+    EXPECT_EQ(Read(message).headers.at("Subject"), "Appointment: " + title);
   }
-  EXPECT_EQ(Read(message).headers.at("Subject"), "Appointment: " + mail.event.title);
 }
 
 TEST(ComposeMail, RefusesWhatTheContractsWouldNotHaveTaken) {
@@ -365,6 +371,17 @@ TEST(ComposeMail, RefusesWhatTheContractsWouldNotHaveTaken) {
   }
   for (const std::string domain : {"example.com\r\n", "EXAMPLE.com", "example.com>", "", "m\u00fcnchen.example"}) {
     EXPECT_TRUE(refuses([&](Mail& mail) { mail.to.domain = domain; })) << domain;
+  }
+  const absl::Time time = SomeMail().event.slots[0].start;
+  for (const Slot& slot :
+       std::vector<Slot>{{time, absl::ZeroDuration()},
+                         {time, absl::Hours(24 * 366) + absl::Microseconds(1)},
+                         {time, absl::InfiniteDuration()},
+                         {absl::InfinitePast(), absl::InfiniteDuration()},
+                         {absl::InfinitePast(), absl::Hours(1)},
+                         {absl::FromCivil(absl::CivilYear(10000), absl::UTCTimeZone()), absl::Hours(1)},
+                         {}}) {
+    EXPECT_TRUE(refuses([&](Mail& mail) { mail.event.slots.push_back(slot); })) << slot.start << " " << slot.duration;
   }
   EXPECT_FALSE(refuses([](Mail&) {}));
 }
