@@ -2,6 +2,7 @@
 
 #include <libpq-fe.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <limits>
 
@@ -13,8 +14,8 @@ namespace {
 // Object ids of PostgreSQL's own types: fixed for ever (src/include/catalog/pg_type.dat).
 constexpr uint32_t kBool = 16, kBytea = 17, kInt8 = 20, kText = 25, kTimestamptz = 1184, kUuid = 2950,
                    kTstzrange = 3910;
-constexpr uint32_t kByteaArray = 1001, kTextArray = 1009, kInt8Array = 1016, kTimestamptzArray = 1185,
-                   kUuidArray = 2951, kTstzrangeArray = 3911;
+constexpr uint32_t kBoolArray = 1000, kByteaArray = 1001, kTextArray = 1009, kInt8Array = 1016,
+                   kTimestamptzArray = 1185, kUuidArray = 2951, kTstzrangeArray = 3911;
 
 // timestamptz counts microseconds from 2000-01-01.
 const absl::Time kEpoch = absl::FromUnixSeconds(946684800);
@@ -78,15 +79,20 @@ std::string EncodeArray(uint32_t type, const Values& values, Encode encode) {
   return out;
 }
 
+// Nobody of us writes an element that is null, nor arrays in arrays: these are read as an element of no bytes.
 template <class Value, class Decode>
 std::vector<Value> DecodeArray(std::string_view bytes, Decode decode) {
   std::vector<Value> values;
   Reader reader(bytes);
-  if (bytes.empty() || reader.Get32() == 0) return values;
+  const int32_t dimensions = bytes.empty() ? 0 : reader.Get32();
+  if (dimensions > 1) values.push_back(decode({}));
+  if (dimensions != 1) return values;
   reader.Get(8);
   const int32_t size = reader.Get32();
   reader.Get(4);
-  for (int32_t i = 0; i < size; ++i) values.push_back(decode(reader.Get(static_cast<size_t>(reader.Get32()))));
+  for (int32_t i = 0; i < size; ++i) {
+    values.push_back(decode(reader.Get(static_cast<size_t>(std::max(reader.Get32(), 0)))));
+  }
   return values;
 }
 
@@ -99,7 +105,10 @@ void EncodeSlot(std::string& out, const Slot& slot) {
   Put64(out, MicrosOf(slot.end()));
 }
 
+// A range without two bounds is none that we have written; as a slot without a duration it does no harm.
 Slot DecodeSlot(std::string_view bytes) {
+  constexpr size_t kBytes = 1 + 2 * (4 + 8);
+  if (bytes.size() != kBytes) return {};
   Reader reader(bytes);
   reader.Get(5);
   const absl::Time start = TimeOf(reader.Get64());
@@ -154,6 +163,12 @@ Params& Params::AddInts(absl::Span<const int64_t> values) {
   return *this;
 }
 
+Params& Params::AddBools(const std::vector<bool>& values) {
+  auto put = [](std::string& out, bool value) { out.push_back(value ? 1 : 0); };
+  values_.push_back({kBoolArray, EncodeArray(kBool, values, put)});
+  return *this;
+}
+
 Params& Params::AddTimes(absl::Span<const absl::Time> values) {
   auto put = [](std::string& out, absl::Time time) { Put64(out, MicrosOf(time)); };
   values_.push_back({kTimestamptzArray, EncodeArray(kTimestamptz, values, put)});
@@ -202,7 +217,8 @@ absl::Time Row::GetTime(int column) const { return TimeOf(Reader(Bytes(column)).
 std::string_view Row::GetText(int column) const { return Bytes(column); }
 
 std::vector<Uuid> Row::GetUuids(int column) const {
-  return DecodeArray<Uuid>(Bytes(column), [](std::string_view bytes) { return *Uuid::FromBytes(bytes); });
+  return DecodeArray<Uuid>(Bytes(column),
+                           [](std::string_view bytes) { return Uuid::FromBytes(bytes).value_or(Uuid{}); });
 }
 
 std::vector<std::string> Row::GetTexts(int column) const {

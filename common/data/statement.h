@@ -35,6 +35,7 @@ class Params {
   Params& AddBytes(std::string_view bytes);
   Params& AddUuids(absl::Span<const Uuid> values);
   Params& AddInts(absl::Span<const int64_t> values);
+  Params& AddBools(const std::vector<bool>& values);
   Params& AddTimes(absl::Span<const absl::Time> values);
   Params& AddTexts(absl::Span<const std::string> values);
   Params& AddByteStrings(absl::Span<const std::string> values);

@@ -42,5 +42,22 @@ TEST(StatementTest, ValuesGoThereAndBack) {
   }
 }
 
+constexpr Statement kPoisoned{"poisoned", R"sql(
+  select array['empty', tstzrange(null, '2033-01-01'), tstzrange('2033-01-01', null), null, '[2033-01-01, 2033-01-02)'],
+         array[null, 'x'], array[array['x'], array['y']], array[null]::uuid[])sql"};
+
+TEST(StatementTest, WhatNobodyOfUsWroteEndsNoProcess) {
+  test::TestDatabase database(test::TestDatabase::Schema::kNone);
+  ASSERT_OK_AND_ASSIGN(const auto connection, Connection::Open(database.service_url()));
+  ASSERT_OK_AND_ASSIGN(const Result result, connection->Execute(kPoisoned, {}));
+  const auto slots = result[0].GetSlots(0);
+  ASSERT_EQ(slots.size(), 5u);
+  for (size_t i = 0; i < 4; ++i) EXPECT_FALSE(IsValid(slots[i])) << i;
+  EXPECT_TRUE(IsValid(slots[4]));
+  EXPECT_EQ(result[0].GetTexts(1), (std::vector<std::string>{"", "x"}));
+  EXPECT_EQ(result[0].GetTexts(2), std::vector<std::string>{""});
+  EXPECT_EQ(result[0].GetUuids(3), std::vector<Uuid>{Uuid{}});
+}
+
 }  // namespace
 }  // namespace parley::data
