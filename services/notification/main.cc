@@ -2,9 +2,12 @@
 
 #include <curl/curl.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <iostream>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/config/config.h"
 #include "common/data/schema.h"
@@ -19,19 +22,23 @@ namespace parley::notification {
 namespace {
 
 constexpr absl::Duration kSchemaTimeout = absl::Seconds(2);
+// What of the lease is left for making keys, revoking them and recording.
+constexpr absl::Duration kLeaseMargin = absl::Seconds(2);
 
-// Whether it is http or https, a host, perhaps a port, and nothing more: links are made of it.
+// Whether it is http or https, a host, perhaps a port, and nothing more: links are made of it, and a header.
 bool IsOrigin(const std::string& url) {
-  if (!url.starts_with("https://") && !url.starts_with("http://")) return false;
   const std::unique_ptr<CURLU, void (*)(CURLU*)> parsed(curl_url(), &curl_url_cleanup);
-  if (curl_url_set(parsed.get(), CURLUPART_URL, url.c_str(), 0) != CURLUE_OK) return false;
-  const auto has = [&parsed](CURLUPart part) {
+  if (curl_url_set(parsed.get(), CURLUPART_URL, url.c_str(), CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK) return false;
+  const auto part_of = [&parsed](CURLUPart part) {
     char* value = nullptr;
-    const bool there = curl_url_get(parsed.get(), part, &value, 0) == CURLUE_OK && std::string_view(value) != "/";
+    std::string part_value = curl_url_get(parsed.get(), part, &value, 0) == CURLUE_OK ? value : "";
     curl_free(value);
-    return there;
+    return part_value;
   };
-  return !has(CURLUPART_USER) && !has(CURLUPART_PATH) && !has(CURLUPART_QUERY) && !has(CURLUPART_FRAGMENT);
+  const std::string scheme = part_of(CURLUPART_SCHEME), host = part_of(CURLUPART_HOST), port = part_of(CURLUPART_PORT);
+  const std::string origin = absl::StrCat(scheme, "://", host, port.empty() ? "" : ":", port);
+  const bool plain = std::ranges::all_of(url, [](unsigned char c) { return absl::ascii_isgraph(c); });
+  return (scheme == "https" || scheme == "http") && plain && (url == origin || url == origin + "/");
 }
 
 struct Settings {
@@ -75,8 +82,9 @@ struct Settings {
   void AddDelivery(Config& config) {
     config.Add("senders", dispatcher.senders, "Threads that send mail, each with a connection to the mail server.", 1,
                256);
-    config.Add("lease", dispatcher.claim.lease,
-               "When an attempt counts as lost and another one is made; longer than send-timeout.");
+    config.Add(
+        "lease", dispatcher.claim.lease,
+        "When an attempt counts as lost and another one is made; at least two seconds longer than send-timeout.");
     config.Add("send-timeout", dispatcher.send_timeout, "The time that the mail server has for one mail.");
     config.Add("smtp-connect-timeout", smtp.connect_timeout,
                "Of that, the time until the mail server has greeted and let us in.");
@@ -111,9 +119,11 @@ struct Settings {
     if (!address.ok()) return absl::StrCat("--mail-from: ", address.status().message());
     dispatcher.mail_from = *address;
     smtp.timeout = dispatcher.send_timeout;
-    if (dispatcher.claim.lease <= dispatcher.send_timeout) return "--lease must be longer than --send-timeout";
+    if (dispatcher.claim.lease < dispatcher.send_timeout + kLeaseMargin) {
+      return "--lease must be at least two seconds longer than --send-timeout";
+    }
     if (!dispatcher.public_address.empty() && !IsOrigin(dispatcher.public_address)) {
-      return "--public-address must be https://host or https://host:port";
+      return "--public-address must be https://host or https://host:port (or http://), with an IDNA host as xn--...";
     }
     return transport == "smtp" ? CheckSmtp() : CheckDirectory();
   }

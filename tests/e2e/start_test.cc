@@ -143,14 +143,19 @@ TEST(StartTest, TheNotificationServiceRefusesBadMailSettings) {
   for (const char* address :
        {"https://", "https://parley.example/app", "https://parley.example?a", "https://parley.example#a",
         "https://me@parley.example", "https://parley.example>", "https://parley .example",
-        "https://parley.example\r\nBcc: eve@example.net", "ftp://parley.example", "https://parley.example:many"}) {
+        "https://parley.example\r\nBcc: eve@example.net", "ftp://parley.example", "https://parley.example:many",
+        "https://parley.example#", "https://parley.example?", "https://parley.example/./", "https://parley.example/..",
+        "https://parley.example//", "https://b\u00fccher.example", "https://@parley.example"}) {
     SCOPED_TRACE(address);
     Start start = GoodStart("notification", folder);
     start.flags["public-address"] = address;
     ExpectRefused("notification", start, 2, "--public-address must be https://host or https://host:port");
   }
-  // It would stand in messages and in the list of processes.
   Start start = GoodStart("notification", folder);
+  start.flags["lease"] = "31s";
+  ExpectRefused("notification", start, 2, "--lease must be at least two seconds longer than --send-timeout");
+  // It would stand in messages and in the list of processes.
+  start = GoodStart("notification", folder);
   start.flags["smtp-url"] = "smtp://parley:secret@mail.example.com:587";
   ExpectRefused("notification", start, 2, "--smtp-url must have no login");
   // A password never goes out in the clear.
