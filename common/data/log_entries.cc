@@ -73,15 +73,20 @@ absl::Status LogEntries::Append(absl::Span<const LogEntry> entries) {
   return absl::OkStatus();
 }
 
-constexpr Statement kLockEnded{"lock_ended_events", R"sql(
-  select event_id, sequence from ended_events where next_attempt_time <= now()
-  order by next_attempt_time limit $1 for update skip locked)sql"};
+constexpr Statement kClaimEnded{"claim_ended_event", R"sql(
+  with due as (
+    select event_id, sequence from ended_events where next_attempt_time <= now()
+    order by next_attempt_time limit 1 for update skip locked
+  )
+  update ended_events e set next_attempt_time = now() + $1 * interval '1 microsecond'
+  from due where e.event_id = due.event_id and e.sequence = due.sequence
+  returning e.event_id, e.sequence)sql"};
 
-absl::StatusOr<std::vector<EndedEvent>> EndedEvents::LockDue(int limit) {
-  PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kLockEnded, Params().Add(int64_t{limit})));
-  std::vector<EndedEvent> ended;
-  for (int i = 0; i < result.size(); ++i) ended.push_back({result[i].GetUuid(0), result[i].GetInt(1)});
-  return ended;
+absl::StatusOr<std::optional<EndedEvent>> EndedEvents::Claim(absl::Duration lease) {
+  PARLEY_ASSIGN_OR_RETURN(const Result result,
+                          tx_.Execute(kClaimEnded, Params().Add(absl::ToInt64Microseconds(lease))));
+  if (result.empty()) return std::nullopt;
+  return EndedEvent{result[0].GetUuid(0), result[0].GetInt(1)};
 }
 
 constexpr Statement kDeleteEnded{"delete_ended_event",

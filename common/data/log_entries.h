@@ -63,8 +63,8 @@ class EndedEvents {
  public:
   explicit EndedEvents(Transaction& tx) : tx_(tx) {}
 
-  // Those that are to be looked at, and that nobody else looks at: their rows are locked until the transaction ends.
-  absl::StatusOr<std::vector<EndedEvent>> LockDue(int limit);
+  // The one that is due longest; nothing where none is. Nobody else is given it until the lease is up.
+  absl::StatusOr<std::optional<EndedEvent>> Claim(absl::Duration lease);
   // It is done.
   absl::Status Delete(const EndedEvent& ended);
   // It is to be looked at again after the pause.

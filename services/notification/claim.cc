@@ -1,5 +1,8 @@
 #include "services/notification/claim.h"
 
+#include <algorithm>
+#include <map>
+
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "common/data/users.h"
@@ -16,11 +19,11 @@ struct World {
   absl::flat_hash_map<Uuid, data::Event> events;
   absl::flat_hash_map<Uuid, data::User> users;  // recipients, and senders who are no parties
   std::set<std::string> suppressed;             // keyed hashes of addresses
-  std::map<Uuid, DailyMails> daily_mails;       // by recipient, with those that are under way or about to begin
+  std::map<Uuid, DailyMails> daily_mails;       // by recipient, with those that are about to begin
 };
 
 absl::StatusOr<World> ReadWorld(data::Transaction& tx, const ClaimSettings& settings, const SuppressionKey& key,
-                                const std::map<Uuid, int64_t>& sending, const std::vector<Notification>& due) {
+                                const std::vector<Notification>& due) {
   World world;
   std::vector<Uuid> event_ids, user_ids, recipient_ids;
   for (const Notification& notification : due) {
@@ -39,7 +42,6 @@ absl::StatusOr<World> ReadWorld(data::Transaction& tx, const ClaimSettings& sett
   }
   PARLEY_ASSIGN_OR_RETURN(world.suppressed, Suppressions(tx).Among(address_macs));
   PARLEY_ASSIGN_OR_RETURN(world.daily_mails, Deliveries(tx).DailyMailsOf(recipient_ids, settings.max_daily_mails));
-  for (const auto& [recipient_id, count] : sending) world.daily_mails[recipient_id].count += count;
   return world;
 }
 
@@ -49,7 +51,10 @@ Notification::State EndOf(const Notification& notification, const data::Event& e
   const bool cancels = notification.cause == v1::Notification::CANCEL_CALENDAR_ENTRY;
   if (event.delete_time && !cancels) return v1::Notification::CANCELLED;
   const absl::Time too_late = notification.pending_since + settings.retry_for;
-  if (notification.attempts_counted() > 0 && notification.next_attempt_time > too_late) return v1::Notification::FAILED;
+  // The lease is one that was lost.
+  const absl::Time due =
+      std::max(notification.next_attempt_time, notification.lease_end_time.value_or(absl::InfinitePast()));
+  if (notification.attempts_counted() > 0 && due > too_late) return v1::Notification::FAILED;
   const auto recipient = world.users.find(notification.recipient_id);
   if (recipient == world.users.end()) return v1::Notification::FAILED;
   if (recipient->second.state == token::v1::User::DEACTIVATED) return v1::Notification::SUPPRESSED;
@@ -61,9 +66,9 @@ Notification::State EndOf(const Notification& notification, const data::Event& e
 std::optional<absl::Time> LimitedUntil(World& world, const Notification& notification, int max_daily_mails,
                                        absl::Time now) {
   DailyMails& mails = world.daily_mails[notification.recipient_id];
-  if (mails.limited_until) return mails.limited_until;
-  if (mails.count >= max_daily_mails) return now + kLimitPause;
+  if (mails.count >= max_daily_mails) return mails.under_way ? now + kLimitPause : mails.oldest + absl::Hours(24);
   ++mails.count;
+  mails.under_way = true;
   return std::nullopt;
 }
 
@@ -90,7 +95,8 @@ absl::Status ChooseCalendars(data::Transaction& tx, std::vector<Delivery>& deliv
       delivery.calendar = CalendarEntry::Method::kCancel;
     } else if (method != CalendarEntry::Method::kCancel) {
       delivery.calendar = method;
-    } else if (!IsEnded(delivery.event)) {
+    } else if (!IsEnded(delivery.event) && delivery.event.revision > 1) {
+      // One that stands as it was made was never in a calendar.
       undoing.push_back(&delivery);
       events_and_recipients.emplace_back(notification.event_id, notification.recipient_id);
     }
@@ -115,15 +121,15 @@ absl::Status Begin(data::Transaction& tx, std::vector<Delivery>& deliveries, abs
 }  // namespace
 
 absl::StatusOr<Claimed> Claim(data::Transaction& tx, const ClaimSettings& settings,
-                              const SuppressionKey& suppression_key, const std::map<Uuid, int64_t>& sending,
-                              int limit) {
+                              const SuppressionKey& suppression_key, int limit) {
   Deliveries deliveries(tx);
   PARLEY_ASSIGN_OR_RETURN(auto due, deliveries.LockDue(limit));
   Claimed claimed;
   claimed.due = static_cast<int>(due.size());
   if (due.empty()) return claimed;
-  PARLEY_ASSIGN_OR_RETURN(World world, ReadWorld(tx, settings, suppression_key, sending, due));
+  PARLEY_ASSIGN_OR_RETURN(World world, ReadWorld(tx, settings, suppression_key, due));
   std::map<Notification::State, std::vector<Uuid>> ended;
+  std::vector<std::pair<Uuid, absl::Time>> postponed;
   for (Notification& notification : due) {
     const data::Event& event = world.events[notification.event_id];
     const Notification::State end = EndOf(notification, event, world, settings, suppression_key);
@@ -132,12 +138,13 @@ absl::StatusOr<Claimed> Claim(data::Transaction& tx, const ClaimSettings& settin
       ended[end].push_back(notification.id);
       claimed.ended.push_back(std::move(notification));
     } else if (const auto until = LimitedUntil(world, notification, settings.max_daily_mails, tx.now())) {
-      PARLEY_RETURN_IF_ERROR(deliveries.Postpone(notification.id, *until));
+      postponed.emplace_back(notification.id, *until);
     } else {
       claimed.deliveries.push_back(DeliveryOf(std::move(notification), event, world));
     }
   }
   for (const auto& [state, ids] : ended) PARLEY_RETURN_IF_ERROR(deliveries.End(ids, state));
+  if (!postponed.empty()) PARLEY_RETURN_IF_ERROR(deliveries.Postpone(postponed));
   PARLEY_RETURN_IF_ERROR(ChooseCalendars(tx, claimed.deliveries));
   if (!claimed.deliveries.empty()) PARLEY_RETURN_IF_ERROR(Begin(tx, claimed.deliveries, settings.lease));
   return claimed;

@@ -2,7 +2,6 @@
 // N7).
 #pragma once
 
-#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -36,8 +35,8 @@ struct ClaimSettings {
 // Looks at no more than `limit` notifications that are due, and begins an attempt of each that is to be sent. Of
 // deleted events they become CANCELLED; to recipients who are deactivated, or whose addresses are suppressed,
 // SUPPRESSED; where attempts were lost until it was too late, FAILED; and those to recipients who were sent enough for
-// a day wait. `sending` says how many mails to each recipient are under way, which count as well.
+// a day wait. (Of two that claim at the same moment neither counts what the other begins.)
 absl::StatusOr<Claimed> Claim(data::Transaction& tx, const ClaimSettings& settings,
-                              const SuppressionKey& suppression_key, const std::map<Uuid, int64_t>& sending, int limit);
+                              const SuppressionKey& suppression_key, int limit);
 
 }  // namespace parley::notification

@@ -17,9 +17,11 @@ constexpr std::string_view MethodName(const std::optional<CalendarEntry::Method>
 
 }  // namespace
 
+// Those with a lease are passed over: as many as are being sent.
 constexpr Statement kLockDue{"lock_due_notifications", "select " PARLEY_NOTIFICATION R"sql(
   from notifications n
   where n.state = 'PENDING' and n.next_attempt_time <= now()
+    and (n.lease_end_time is null or n.lease_end_time <= now())
   order by n.next_attempt_time limit $1
   for update skip locked)sql"};
 
@@ -37,12 +39,14 @@ constexpr Statement kBegin{"begin_attempts", R"sql(
   ), unrecorded as ()sql" PARLEY_SET_UNRECORDED R"sql(
     from beginning b where a.notification_id = b.notification_id and a.outcome is null
   ), started as (
-    insert into delivery_attempts (notification_id, attempt, start_time, detail, calendar_method, calendar_sequence)
-    select notification_id, n.attempts + 1, now(), '', nullif(b.calendar_method, ''), nullif(b.calendar_sequence, 0)
+    insert into delivery_attempts (notification_id, attempt, recipient_id, start_time, detail, calendar_method,
+                                   calendar_sequence)
+    select notification_id, n.attempts + 1, n.recipient_id, now(), '', nullif(b.calendar_method, ''),
+           nullif(b.calendar_sequence, 0)
     from beginning b join notifications n using (notification_id)
   )
   update notifications n
-  set attempts = n.attempts + 1, next_attempt_time = now() + $4 * interval '1 microsecond'
+  set attempts = n.attempts + 1, lease_end_time = now() + $4 * interval '1 microsecond'
   from beginning b where n.notification_id = b.notification_id)sql"};
 
 absl::Status Deliveries::Begin(absl::Span<const Beginning> beginnings, absl::Duration lease) {
@@ -62,47 +66,58 @@ absl::Status Deliveries::Begin(absl::Span<const Beginning> beginnings, absl::Dur
 constexpr Statement kEnd{"end_notifications", "with unrecorded as (" PARLEY_SET_UNRECORDED R"sql(
     where a.notification_id = any($1) and a.outcome is null
   )
-  update notifications set state = $2 where notification_id = any($1))sql"};
+  update notifications set state = $2, lease_end_time = null where notification_id = any($1))sql"};
 
 absl::Status Deliveries::End(absl::Span<const Uuid> ids, Notification::State state) {
   return tx_.Execute(kEnd, Params().AddUuids(ids).Add(v1::Notification::State_Name(state))).status();
 }
 
-constexpr Statement kPostpone{"postpone_notification", "with unrecorded as (" PARLEY_SET_UNRECORDED R"sql(
-    where a.notification_id = $1 and a.outcome is null
+constexpr Statement kPostpone{"postpone_notifications", R"sql(
+  with postponed as (
+    select * from unnest($1::uuid[], $2::timestamptz[]) as p (notification_id, until)
+  ), unrecorded as ()sql" PARLEY_SET_UNRECORDED R"sql(
+    from postponed p where a.notification_id = p.notification_id and a.outcome is null
   )
-  update notifications set next_attempt_time = $2, pending_since = $2 where notification_id = $1)sql"};
+  update notifications n set next_attempt_time = p.until, pending_since = p.until, lease_end_time = null
+  from postponed p where n.notification_id = p.notification_id)sql"};
 
-absl::Status Deliveries::Postpone(const Uuid& id, absl::Time until) {
-  return tx_.Execute(kPostpone, Params().Add(id).Add(until)).status();
+absl::Status Deliveries::Postpone(absl::Span<const std::pair<Uuid, absl::Time>> until) {
+  std::vector<Uuid> ids;
+  std::vector<absl::Time> times;
+  for (const auto& [id, time] : until) {
+    ids.push_back(id);
+    times.push_back(time);
+  }
+  return tx_.Execute(kPostpone, Params().AddUuids(ids).AddTimes(times)).status();
 }
 
-// The rows are locked in one order, and looked at again once they are: whoever has begun another attempt meanwhile has
-// raised `attempts`, and next_attempt_time is the end of the lease. That they are PENDING is asked of what was locked:
-// asked of the table, PostgreSQL might look for them among all that are.
+// Whoever has begun another attempt meanwhile has raised `attempts`, and whoever has ended it has taken the lease away:
+// PostgreSQL asks again of a row that it had to wait for. That they are PENDING follows from the lease, and is not
+// asked: PostgreSQL might look for them among all that are.
 constexpr Statement kRecord{"record_attempts", R"sql(
   with result as (
-    select * from unnest($1::uuid[], $2::int8[], $3::text[], $4::text[], $5::text[], $6::int8[])
-      as r (notification_id, attempt, outcome, detail, state, pause)
+    select * from unnest($1::uuid[], $2::int8[], $3::text[], $4::text[], $5::text[], $6::int8[], $7::bool[])
+      as r (notification_id, attempt, outcome, detail, state, pause, sent_nothing)
   ), own as (
-    select n.notification_id, n.attempts, n.state from notifications n join result r using (notification_id)
-    where n.attempts = r.attempt and n.next_attempt_time > now() order by n.notification_id for update of n
+    update notifications n
+    set state = r.state, next_attempt_time = now() + r.pause * interval '1 microsecond', lease_end_time = null
+    from result r
+    where n.notification_id = r.notification_id and n.attempts = r.attempt and n.lease_end_time > now()
+    returning n.notification_id
   ), ended as (
-    update delivery_attempts a set end_time = now(), outcome = r.outcome, detail = r.detail
+    update delivery_attempts a
+    set end_time = now(), outcome = r.outcome, detail = r.detail,
+        calendar_method = case when not r.sent_nothing then a.calendar_method end
     from own join result r using (notification_id)
-    where a.notification_id = own.notification_id and a.attempt = own.attempts and a.outcome is null
-    returning a.notification_id
-  ), changed as (
-    update notifications n set state = r.state, next_attempt_time = now() + r.pause * interval '1 microsecond'
-    from ended join own using (notification_id) join result r using (notification_id)
-    where n.notification_id = ended.notification_id and own.state = 'PENDING'
+    where a.notification_id = r.notification_id and a.attempt = r.attempt
   )
-  select notification_id from ended)sql"};
+  select notification_id from own)sql"};
 
 absl::StatusOr<std::vector<Uuid>> Deliveries::Record(absl::Span<const Recorded> recorded) {
   std::vector<Uuid> ids;
   std::vector<int64_t> attempts, pauses;
   std::vector<std::string> outcomes, details, states;
+  std::vector<bool> sent_nothing;
   for (const Recorded& each : recorded) {
     ids.push_back(each.notification_id);
     attempts.push_back(each.attempt);
@@ -110,17 +125,17 @@ absl::StatusOr<std::vector<Uuid>> Deliveries::Record(absl::Span<const Recorded> 
     details.push_back(each.detail);
     states.push_back(v1::Notification::State_Name(each.state));
     pauses.push_back(absl::ToInt64Microseconds(each.pause));
+    sent_nothing.push_back(each.sent_nothing);
   }
   Params params;
   params.AddUuids(ids).AddInts(attempts).AddTexts(outcomes).AddTexts(details).AddTexts(states).AddInts(pauses);
+  params.AddBools(sent_nothing);
   PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kRecord, params));
   std::vector<Uuid> written;
   for (int i = 0; i < result.size(); ++i) written.push_back(result[i].GetUuid(0));
   return written;
 }
 
-// That no attempt is under way is said so that it is right also of a row that is begun while this statement looks at
-// it: PostgreSQL then takes the row as it has become, but still sees the attempts as they were.
 constexpr Statement kCancelUnsent{"cancel_unsent_notifications", R"sql(
   with unsent as (
     select from notifications where event_id = $1 and state = 'PENDING' and cause <> 'CANCEL_CALENDAR_ENTRY'
@@ -128,14 +143,12 @@ constexpr Statement kCancelUnsent{"cancel_unsent_notifications", R"sql(
     select n.notification_id
     from notifications n
     where n.event_id = $1 and n.state = 'PENDING' and n.cause <> 'CANCEL_CALENDAR_ENTRY'
-      and (n.next_attempt_time <= now()
-           or n.attempts = (select count(*) from delivery_attempts a
-                            where a.notification_id = n.notification_id and a.outcome is not null))
+      and (n.lease_end_time is null or n.lease_end_time <= now())
     for update of n skip locked
   ), unrecorded as ()sql" PARLEY_SET_UNRECORDED R"sql(
     from gone where a.notification_id = gone.notification_id and a.outcome is null
   ), cancelled as (
-    update notifications n set state = 'CANCELLED' from gone where n.notification_id = gone.notification_id
+    update notifications n set state = 'CANCELLED', lease_end_time = null from gone where n.notification_id = gone.notification_id
     returning n.notification_id
   )
   select (select count(*) from cancelled), (select count(*) from unsent) - (select count(*) from cancelled))sql"};
@@ -196,28 +209,26 @@ absl::StatusOr<bool> Deliveries::RequestUnderWay(const Uuid& event_id) {
   return result[0].GetBool(0);
 }
 
-// Of one that is SENT, next_attempt_time says when. No more are looked at than the maximum: once the oldest of these is
-// a day old, there are fewer.
+// No more are looked at than the maximum: once the oldest of these is a day old, there are fewer.
 constexpr Statement kDailyMails{"daily_mails", R"sql(
-  select recipient_id, count, oldest + interval '24 hours'
+  select recipient_id, count, under_way, oldest
   from (select distinct unnest($1::uuid[]) as recipient_id) as wanted cross join lateral (
-    select count(*) as count, min(sent) as oldest
+    select count(*) as count, bool_or(outcome is null) as under_way, min(start_time) as oldest
     from (
-      select n.next_attempt_time as sent from notifications n
-      where n.recipient_id = wanted.recipient_id and n.state = 'SENT'
-        and n.next_attempt_time > now() - interval '24 hours'
-      order by n.next_attempt_time desc limit $2
+      select a.start_time, a.outcome from delivery_attempts a
+      where a.recipient_id = wanted.recipient_id and a.start_time > now() - interval '24 hours'
+        and (a.outcome is null or a.outcome in ('ACCEPTED', 'UNKNOWN'))
+      order by a.start_time desc limit $2
     ) as newest
-  ) as of_recipient)sql"};
+  ) as of_recipient
+  where count > 0)sql"};
 
 absl::StatusOr<std::map<Uuid, DailyMails>> Deliveries::DailyMailsOf(absl::Span<const Uuid> recipients, int max) {
   PARLEY_ASSIGN_OR_RETURN(const Result result,
                           tx_.Execute(kDailyMails, Params().AddUuids(recipients).Add(int64_t{max})));
   std::map<Uuid, DailyMails> daily;
   for (int i = 0; i < result.size(); ++i) {
-    DailyMails& mails = daily[result[i].GetUuid(0)];
-    mails.count = result[i].GetInt(1);
-    if (mails.count == max) mails.limited_until = result[i].GetTime(2);
+    daily[result[i].GetUuid(0)] = {result[i].GetInt(1), result[i].GetBool(2), result[i].GetTime(3)};
   }
   return daily;
 }

@@ -30,13 +30,15 @@ struct Recorded {
   std::string detail;
   Notification::State state;
   absl::Duration pause;  // until the next attempt, where the state is PENDING
+  // Whatever the outcome: the mail was certainly not taken, so that it did nothing to a calendar.
+  bool sent_nothing = false;
 };
 
-// How many mails a recipient was sent in the last 24 hours, counted up to the maximum.
+// How many mails a recipient was sent, or may have been, in the last 24 hours, counted up to the maximum.
 struct DailyMails {
   int64_t count = 0;
-  // When they will be fewer than the maximum, where they are not.
-  std::optional<absl::Time> limited_until;
+  bool under_way = false;  // one of them is being sent at this moment, and may come to nothing
+  absl::Time oldest;       // of those that were counted
 };
 
 // What became of the unsent notifications of a deleted event.
@@ -60,12 +62,12 @@ class Deliveries {
   absl::Status Begin(absl::Span<const Beginning> beginnings, absl::Duration lease);
   // Ends them without an attempt.
   absl::Status End(absl::Span<const Uuid> ids, Notification::State state);
-  // They are due, and count as made, at that time.
-  absl::Status Postpone(const Uuid& id, absl::Time until);
+  // Each is due, and counts as made, at its time.
+  absl::Status Postpone(absl::Span<const std::pair<Uuid, absl::Time>> until);
 
-  // Records the ends of attempts, but for those whose lease is up, that are no longer the last one, or whose end
-  // somebody else has recorded (domain rule N6). Answers with the notifications of which it was recorded. Doing it
-  // again changes nothing.
+  // Records the ends of attempts, but for those whose lease is up, that are no longer the last one, or whose end was
+  // recorded before (domain rule N6). Answers with the notifications of which it was recorded. Doing it again changes
+  // nothing.
   absl::StatusOr<std::vector<Uuid>> Record(absl::Span<const Recorded> recorded);
 
   // Makes those of a deleted event CANCELLED that are PENDING, due or not, but for those that take back calendar

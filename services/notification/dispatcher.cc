@@ -168,10 +168,8 @@ int Dispatcher::ClaimSome(int limit) {
   // Before the database's now(), so that we never think that the lease is longer than it is.
   const absl::Time lease_end = absl::Now() + settings_.claim.lease;
   const std::string call_id = Uuid::TimeOrdered().ToString();
-  // Those that end while this is being looked at count twice rather than not at all.
-  const std::map<Uuid, int64_t> sending = Sending();
   auto claimed = data::Transact(pool_, StepDeadline(), [&](data::Transaction& tx) {
-    return Claim(tx, settings_.claim, suppression_key_, sending, limit);
+    return Claim(tx, settings_.claim, suppression_key_, limit);
   });
   if (!claimed.ok()) {
     Log(LogLevel::kWarning, "cannot claim notifications",
@@ -186,7 +184,7 @@ int Dispatcher::ClaimSome(int limit) {
   }
   std::vector<Item> items;
   for (Delivery& delivery : claimed->deliveries) {
-    items.push_back({std::move(delivery), std::nullopt, lease_end, call_id, {}, std::nullopt});
+    items.push_back({std::move(delivery), std::nullopt, lease_end, call_id, {}, std::nullopt, false});
   }
   if (items.empty()) return claimed->due;
   DeferEnded(items);
@@ -215,11 +213,6 @@ void Dispatcher::DeferEnded(std::vector<Item>& items) {
     const auto now = std::ranges::find(*events, item.delivery.event.id, &data::Event::id);
     if (now != events->end() && IsEnded(*now)) item.result = {Outcomes::DEFERRED, "the event has ended meanwhile"};
   }
-}
-
-std::map<Uuid, int64_t> Dispatcher::Sending() {
-  absl::MutexLock lock(&mutex_);
-  return sending_;
 }
 
 // Items without a token that need one have their result already.
@@ -257,7 +250,6 @@ void Dispatcher::MakeTokens(std::vector<Item>& items, const std::string& call_id
 void Dispatcher::Put(std::vector<Item> items) {
   absl::MutexLock lock(&mutex_);
   in_flight_ += static_cast<int>(items.size());
-  for (const Item& item : items) ++sending_[item.delivery.notification.recipient_id];
   paced_until_ += items.size() * absl::Seconds(1) / settings_.mails_per_second;
   for (Item& item : items) {
     const bool ended = item.result.outcome != Outcomes::OUTCOME_UNSPECIFIED;
@@ -329,7 +321,7 @@ void Dispatcher::RunRecords() {
                                      [](const Item& item) { return !NeedsRevocation(item.token, item.result); });
     to_revoke.insert(to_revoke.end(), std::make_move_iterator(rest), std::make_move_iterator(items.end()));
     items.erase(rest, items.end());
-    // Mails that were accepted wait for no token service.
+    // Mails that were accepted wait for a token service that hangs no longer than for one step.
     Record(items);
     Record(RevokeSome(to_revoke));
   }
@@ -349,7 +341,8 @@ std::vector<Dispatcher::Item> Dispatcher::AwaitSent(bool more_to_do) {
 }
 
 // T1: takes out those whose keys are revoked, and may be recorded so. Those that cannot be stay for another try while
-// the lease lasts; then they are taken out as UNKNOWN, since a key is abroad.
+// the lease lasts; then they are taken out as UNKNOWN, since a key lives of which nobody will think any more. What was
+// refused for good has failed all the same.
 std::vector<Dispatcher::Item> Dispatcher::RevokeSome(std::vector<Item>& to_revoke) {
   if (to_revoke.empty()) return {};
   const auto end = to_revoke.begin() + std::min<ptrdiff_t>(std::ssize(to_revoke), kMaxTokens);
@@ -364,7 +357,10 @@ std::vector<Dispatcher::Item> Dispatcher::RevokeSome(std::vector<Item>& to_revok
     rest = std::stable_partition(to_revoke.begin(), end,
                                  [&](const Item& item) { return !aborting && item.lease_end > last; });
     for (auto item = rest; item != end; ++item) {
-      item->result = {Outcomes::UNKNOWN, absl::StrCat("the key could not be revoked after: ", item->result.detail)};
+      if (item->result.outcome == Outcomes::REFUSED) item->end = v1::Notification::FAILED;
+      item->sent_nothing = true;
+      item->result.outcome = Outcomes::UNKNOWN;
+      item->result.detail = absl::StrCat("the key could not be revoked after: ", item->result.detail);
     }
   }
   std::vector<Item> done(std::make_move_iterator(rest), std::make_move_iterator(end));
@@ -374,8 +370,8 @@ std::vector<Dispatcher::Item> Dispatcher::RevokeSome(std::vector<Item>& to_revok
 
 Recorded Dispatcher::RecordedOf(const Item& item) {
   const Notification& notification = item.delivery.notification;
-  Recorded recorded{notification.id,    notification.attempts_begun, item.result.outcome,
-                    item.result.detail, v1::Notification::PENDING,   absl::ZeroDuration()};
+  Recorded recorded{notification.id,           notification.attempts_begun, item.result.outcome, item.result.detail,
+                    v1::Notification::PENDING, absl::ZeroDuration(),        item.sent_nothing};
   absl::BitGen random;
   const absl::Duration pause = RetryPause(settings_.retry_pause, notification.attempts_counted(), random);
   if (item.end) {
@@ -417,10 +413,6 @@ void Dispatcher::Record(const std::vector<Item>& items) {
   LogAttempts(items, results, recorded);
   absl::MutexLock lock(&mutex_);
   in_flight_ -= static_cast<int>(items.size());
-  for (const Item& item : items) {
-    const auto found = sending_.find(item.delivery.notification.recipient_id);
-    if (--found->second == 0) sending_.erase(found);
-  }
 }
 
 void Dispatcher::LogAttempts(const std::vector<Item>& items, const std::vector<Recorded>& results,
@@ -480,23 +472,24 @@ bool Dispatcher::WorkOffRequest() {
 }
 
 bool Dispatcher::WorkOffEnded() {
-  const auto work = data::Transact(pool_, StepDeadline(), &WorkOffEndedEvents);
+  const auto work = WorkOffEndedEvent(pool_, StepTimeout());
   if (!work.ok()) {
-    Log(LogLevel::kWarning, "cannot work off events that have ended",
-        {{"error", std::string(work.status().message())}});
+    Log(LogLevel::kWarning, "cannot claim an event that has ended", {{"error", std::string(work.status().message())}});
     return false;
   }
-  for (const std::string& broken : work->broken) {
-    Log(LogLevel::kError, "cannot work off an event that has ended", {{"error", broken}});
+  if (!*work) return false;
+  if (!(*work)->failed.ok()) {
+    Log(LogLevel::kError, "cannot work off an event that has ended",
+        {{"error", std::string((*work)->failed.message())}});
   }
-  for (const Notification& notification : work->made) {
+  for (const Notification& notification : (*work)->made) {
     Log(LogLevel::kInfo, "a calendar entry is taken back", {{"notification", notification.id.ToString()}});
   }
-  if (work->cancelled > 0) {
-    Log(LogLevel::kInfo, "notifications of deleted events cancelled", {{"count", work->cancelled}});
+  if ((*work)->cancelled > 0) {
+    Log(LogLevel::kInfo, "notifications of a deleted event cancelled", {{"count", (*work)->cancelled}});
   }
-  if (!work->made.empty()) Wake();
-  return work->due > 0;
+  if (!(*work)->made.empty()) Wake();
+  return true;
 }
 
 // What is left of the lease beside the sending goes to four steps: making tokens, revoking them, recording, and spare.

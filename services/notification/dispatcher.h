@@ -11,7 +11,6 @@
 
 #include <deque>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -71,6 +70,7 @@ class Dispatcher {
     std::string call_id;
     SendResult result;
     std::optional<Notification::State> end;  // whatever the result, no further attempt is made
+    bool sent_nothing = false;               // whatever the result, the mail was certainly not taken
   };
 
   void RunThread(void (Dispatcher::*run)());
@@ -88,8 +88,6 @@ class Dispatcher {
   // How many were due; claims at most `limit`.
   int ClaimSome(int limit);
   void DeferEnded(std::vector<Item>& items);
-  // How many are under way to each recipient.
-  std::map<Uuid, int64_t> Sending();
   void MakeTokens(std::vector<Item>& items, const std::string& call_id);
   void Put(std::vector<Item> items);
   std::optional<Item> NextToSend();
@@ -124,7 +122,6 @@ class Dispatcher {
   int claims_running_ ABSL_GUARDED_BY(mutex_) = 0;                         // those that may put something into to_send_
   int senders_running_ ABSL_GUARDED_BY(mutex_) = 0;                        // those that may put something into sent_
   int in_flight_ ABSL_GUARDED_BY(mutex_) = 0;                              // claimed, and not yet recorded
-  std::map<Uuid, int64_t> sending_ ABSL_GUARDED_BY(mutex_);                // the same, by recipient
   absl::Duration send_time_ ABSL_GUARDED_BY(mutex_) = absl::Seconds(1);    // of one mail, the mean of the last ones
   absl::Time paced_until_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();  // what the mails so far have used up
   std::deque<Item> to_send_ ABSL_GUARDED_BY(mutex_);

@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "common/data/log_entries.h"
 #include "common/status/status.h"
 #include "services/notification/deliveries.h"
@@ -11,7 +12,6 @@
 namespace parley::notification {
 namespace {
 
-constexpr int kEventsAtOnce = 20;
 constexpr absl::Duration kPause = absl::Seconds(1);
 constexpr absl::Duration kBrokenPause = absl::Hours(1);
 
@@ -49,42 +49,49 @@ absl::StatusOr<std::vector<Notification>> Make(data::Transaction& tx, const data
   return made;
 }
 
-absl::Status WorkOff(data::Transaction& tx, const data::EndedEvent& ended, EndedEventsWork& work) {
-  // Read again: an event that ended twice has the entries of the first time.
-  PARLEY_ASSIGN_OR_RETURN(auto event, FindEvent(tx, ended.event_id));
+absl::StatusOr<EndedEventWork> WorkOff(data::Transaction& tx, const data::EndedEvent& ended) {
+  EndedEventWork work;
+  PARLEY_ASSIGN_OR_RETURN(auto locked, data::Events(tx).Lock({ended.event_id}));
   PARLEY_ASSIGN_OR_RETURN(const auto entry, ReadEntry(tx, ended));
-  if (!event || !entry) {
-    work.broken.push_back(
+  if (locked.empty() || !entry) {
+    work.failed = absl::NotFoundError(
         absl::StrCat("there is no events/", ended.event_id.ToString(), " with an entry ", ended.sequence));
-    return data::EndedEvents(tx).Postpone(ended, kBrokenPause);
+    PARLEY_RETURN_IF_ERROR(data::EndedEvents(tx).Postpone(ended, kBrokenPause));
+    return work;
   }
+  data::Event& event = locked.front();
   Deliveries deliveries(tx);
   Unsent unsent;
-  if (event->delete_time) {
-    PARLEY_ASSIGN_OR_RETURN(unsent, deliveries.CancelUnsent(event->id));
+  if (event.delete_time) {
+    PARLEY_ASSIGN_OR_RETURN(unsent, deliveries.CancelUnsent(event.id));
   }
-  work.cancelled += unsent.cancelled;
-  PARLEY_ASSIGN_OR_RETURN(const bool under_way, deliveries.RequestUnderWay(event->id));
-  if (under_way || unsent.left > 0) return data::EndedEvents(tx).Postpone(ended, kPause);
+  work.cancelled = unsent.cancelled;
+  PARLEY_ASSIGN_OR_RETURN(const bool under_way, deliveries.RequestUnderWay(event.id));
+  if (under_way || unsent.left > 0) {
+    PARLEY_RETURN_IF_ERROR(data::EndedEvents(tx).Postpone(ended, kPause));
+    return work;
+  }
   const data::Effector effector = EffectorOf(*entry);
-  PARLEY_ASSIGN_OR_RETURN(const auto made, Make(tx, *event, effector));
-  if (!made.empty()) PARLEY_RETURN_IF_ERROR(AppendEntries(tx, *std::move(event), effector, made));
-  work.made.insert(work.made.end(), made.begin(), made.end());
-  return data::EndedEvents(tx).Delete(ended);
+  PARLEY_ASSIGN_OR_RETURN(work.made, Make(tx, event, effector));
+  if (!work.made.empty()) PARLEY_RETURN_IF_ERROR(AppendEntries(tx, std::move(event), effector, work.made));
+  PARLEY_RETURN_IF_ERROR(data::EndedEvents(tx).Delete(ended));
+  return work;
 }
 
 }  // namespace
 
-absl::StatusOr<EndedEventsWork> WorkOffEndedEvents(data::Transaction& tx) {
-  PARLEY_ASSIGN_OR_RETURN(const auto due, data::EndedEvents(tx).LockDue(kEventsAtOnce));
-  std::vector<Uuid> ids;
-  for (const data::EndedEvent& ended : due) ids.push_back(ended.event_id);
-  // All at once, in the order of their ids.
-  PARLEY_RETURN_IF_ERROR(data::Events(tx).Lock(ids).status());
-  EndedEventsWork work;
-  work.due = static_cast<int>(due.size());
-  for (const data::EndedEvent& ended : due) PARLEY_RETURN_IF_ERROR(WorkOff(tx, ended, work));
-  return work;
+absl::StatusOr<std::optional<EndedEventWork>> WorkOffEndedEvent(data::Pool& pool, absl::Duration step_timeout) {
+  PARLEY_ASSIGN_OR_RETURN(const auto ended,
+                          data::Transact(pool, absl::Now() + step_timeout, [&](data::Transaction& tx) {
+                            return data::EndedEvents(tx).Claim(3 * step_timeout);
+                          }));
+  if (!ended) return std::nullopt;
+  auto work =
+      data::Transact(pool, absl::Now() + step_timeout, [&](data::Transaction& tx) { return WorkOff(tx, *ended); });
+  if (work.ok()) return *std::move(work);
+  EndedEventWork failed;
+  failed.failed = work.status();
+  return failed;
 }
 
 }  // namespace parley::notification

@@ -3,6 +3,7 @@
 // back (N7), by a notification, with its entry in the log, for each party that has one.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,15 +12,16 @@
 
 namespace parley::notification {
 
-struct EndedEventsWork {
-  int due = 0;                      // how many events were looked at
-  int64_t cancelled = 0;            // notifications
-  std::vector<Notification> made;   // those that take back an entry, due at once
-  std::vector<std::string> broken;  // what is wrong with those of which there is no event or no entry in the log
+struct EndedEventWork {
+  int64_t cancelled = 0;           // notifications
+  std::vector<Notification> made;  // those that take back an entry, due at once
+  absl::Status failed;             // why it is to be looked at again, where it could not be worked off
 };
 
-// Looks at some events, in one transaction. One of which a mail is under way is looked at again later: only then it is
-// known what is unsent, and who has an entry. One that is broken is looked at again after an hour.
-absl::StatusOr<EndedEventsWork> WorkOffEndedEvents(data::Transaction& tx);
+// Works off the event that is due longest, by itself, so that one that is broken keeps no other waiting; nothing where
+// none is due. One of which a mail is under way is looked at again after a second: only then it is known what is
+// unsent, and who has an entry. Each of the two transactions has `step_timeout`; one that fails is tried again after
+// three of them, one of which there is no event or no entry in the log after an hour.
+absl::StatusOr<std::optional<EndedEventWork>> WorkOffEndedEvent(data::Pool& pool, absl::Duration step_timeout);
 
 }  // namespace parley::notification

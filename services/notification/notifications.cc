@@ -21,6 +21,9 @@ constexpr int kMaxScanned = 1000;
 // transaction: they differ by less.
 constexpr absl::Duration kMaxClockDifference = absl::Hours(1);
 
+// No notification that was made within the last 24 hours has an earlier id.
+Uuid EarliestOfDay(absl::Time now) { return Uuid::Earliest(now - absl::Hours(24) - kMaxClockDifference); }
+
 // From a row for each attempt; one for a notification that has none, where the attempt's columns are null.
 std::vector<Notification> WithAttempts(const Result& result) {
   std::vector<Notification> notifications;
@@ -54,6 +57,7 @@ Notification NotificationOf(const Row& row) {
   v1::Notification::Cause_Parse(std::string(row.GetText(8)), &notification.cause);
   notification.next_attempt_time = row.GetTime(9);
   notification.pending_since = row.GetTime(10);
+  if (!row.IsNull(11)) notification.lease_end_time = row.GetTime(11);
   return notification;
 }
 
@@ -62,9 +66,7 @@ std::string Notification::name() const {
 }
 
 bool AttemptUnderWay(const Notification& notification, absl::Time now) {
-  return notification.state == v1::Notification::PENDING && !notification.attempts.empty() &&
-         notification.attempts.back().outcome == v1::Notification::Attempt::OUTCOME_UNSPECIFIED &&
-         notification.next_attempt_time > now;
+  return notification.lease_end_time && *notification.lease_end_time > now;
 }
 
 constexpr Statement kInsert{"insert_notifications", R"sql(
@@ -133,7 +135,9 @@ absl::StatusOr<std::vector<Notification>> Notifications::FindAll(absl::Span<cons
   " order by notification_id desc limit $3"
 
 constexpr Statement kScan{"scan_notifications", PARLEY_SCAN(" and $7::uuid is null")};
-constexpr Statement kScanState{"scan_notifications_state", PARLEY_SCAN(" and state = $4 and $7::uuid is null")};
+// By the index that has the few that are in other states than SENT.
+constexpr Statement kScanState{"scan_notifications_state",
+                               PARLEY_SCAN(" and state = $4 and state <> 'SENT' and $7::uuid is null")};
 constexpr Statement kScanEvent{"scan_notifications_event", PARLEY_SCAN(" and event_id = $7")};
 
 absl::StatusOr<NotificationPage> Notifications::List(const NotificationQuery& query, const std::optional<Uuid>& before,
@@ -149,7 +153,8 @@ absl::StatusOr<NotificationPage> Notifications::List(const NotificationQuery& qu
   query.state ? params.Add(v1::Notification::State_Name(*query.state)) : params.AddNull();
   params.Add(created.first).Add(created.second);
   query.event_id ? params.Add(*query.event_id) : params.AddNull();
-  const Statement& scan = query.event_id ? kScanEvent : query.state ? kScanState : kScan;
+  const bool by_state = query.state && *query.state != v1::Notification::SENT;
+  const Statement& scan = query.event_id ? kScanEvent : by_state ? kScanState : kScan;
   PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(scan, params));
 
   NotificationPage page;
@@ -187,16 +192,17 @@ constexpr Statement kRecipientsLimitedUntil{"recipients_limited_until", R"sql(
   from (
     select (array_agg(create_time order by create_time desc))[$3] as nth
     from notifications
-    where event_id = $1 and recipient_id = any($2) and cause = 'NOTIFY_PARTIES' and create_time > now() - interval '24 hours'
+    where event_id = $1 and notification_id >= $4 and recipient_id = any($2) and cause = 'NOTIFY_PARTIES'
+      and create_time > now() - interval '24 hours'
     group by recipient_id
   ) as each)sql"};
 
 absl::StatusOr<std::optional<absl::Time>> Notifications::RecipientsLimitedUntil(const Uuid& event_id,
                                                                                 absl::Span<const Uuid> recipients,
                                                                                 int max) {
-  PARLEY_ASSIGN_OR_RETURN(
-      const Result result,
-      tx_.Execute(kRecipientsLimitedUntil, Params().Add(event_id).AddUuids(recipients).Add(int64_t{max})));
+  Params params;
+  params.Add(event_id).AddUuids(recipients).Add(int64_t{max}).Add(EarliestOfDay(tx_.now()));
+  PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kRecipientsLimitedUntil, params));
   if (result[0].IsNull(0)) return std::nullopt;
   return result[0].GetTime(0);
 }
@@ -226,12 +232,14 @@ absl::StatusOr<std::optional<absl::Time>> Notifications::SenderLimitedUntil(cons
 constexpr Statement kMayRequest{"may_request_email_token", R"sql(
   select count(*) < $4 and coalesce(max(create_time) <= now() - $3 * interval '1 microsecond', true)
   from notifications
-  where event_id = $1 and recipient_id = $2 and cause = 'REQUEST_EMAIL_TOKEN' and create_time > now() - interval '24 hours')sql"};
+  where event_id = $1 and notification_id >= $5 and recipient_id = $2 and cause = 'REQUEST_EMAIL_TOKEN'
+    and create_time > now() - interval '24 hours')sql"};
 
 absl::StatusOr<bool> Notifications::MayRequest(const Uuid& event_id, const Uuid& party_id, absl::Duration pause,
                                                int max) {
   Params params;
   params.Add(event_id).Add(party_id).Add(absl::ToInt64Microseconds(pause)).Add(int64_t{max});
+  params.Add(EarliestOfDay(tx_.now()));
   PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kMayRequest, params));
   return result[0].GetBool(0);
 }
@@ -239,7 +247,7 @@ absl::StatusOr<bool> Notifications::MayRequest(const Uuid& event_id, const Uuid&
 constexpr Statement kCancel{"cancel_notification", "with unrecorded as (" PARLEY_SET_UNRECORDED R"sql(
     where a.notification_id = $1 and a.outcome is null
   )
-  update notifications set state = 'CANCELLED' where notification_id = $1)sql"};
+  update notifications set state = 'CANCELLED', lease_end_time = null where notification_id = $1)sql"};
 
 absl::Status Notifications::Cancel(const Uuid& id) { return tx_.Execute(kCancel, Params().Add(id)).status(); }
 

@@ -34,9 +34,10 @@ struct Notification {
   int64_t attempts_begun = 0;
   int64_t retried_after = 0;  // attempts that do not count any more, since staff asked for others
   Cause cause = v1::Notification::NOTIFY_PARTIES;
-  absl::Time next_attempt_time;   // while an attempt is under way: the end of its lease
-  absl::Time pending_since;       // it was made, or retried
-  std::vector<Attempt> attempts;  // not read by all
+  absl::Time next_attempt_time;              // while it is PENDING and no attempt is under way
+  absl::Time pending_since;                  // it was made, or retried
+  std::optional<absl::Time> lease_end_time;  // of the attempt that is under way, or was lost
+  std::vector<Attempt> attempts;             // not read by all
 
   // `events/.../notifications/...`
   std::string name() const;
@@ -97,7 +98,7 @@ class Notifications {
   data::Transaction& tx_;
 };
 
-// Whether one that was read with its attempts is being sent at this time.
+// Whether it is being sent at this time.
 bool AttemptUnderWay(const Notification& notification, absl::Time now);
 
 }  // namespace parley::notification

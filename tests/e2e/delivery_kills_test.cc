@@ -6,6 +6,7 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "tests/e2e/e2e_test.h"
 #include "tests/support/database_proxy.h"
@@ -56,9 +57,9 @@ class DeliveryKills : public ::testing::Test {
       case 0:
         return proxy_.CutAtCommit(DatabaseProxy::Cut::kAfterCommit, "begin_attempts", kill_it);
       case 1:
-        return server_.KillAt("data", pid);
+        return server_.SignalAt("data", pid, SIGKILL);
       case 2:
-        return server_.KillAt("accepted", pid);
+        return server_.SignalAt("accepted", pid, SIGKILL);
       default:
         return proxy_.CutAtCommit(DatabaseProxy::Cut::kBeforeCommit, "record_attempts", kill_it);
     }
@@ -73,7 +74,7 @@ class DeliveryKills : public ::testing::Test {
   }
   // How many mails have come of each notification, by their Message-ID.
   std::map<std::string, int> Mails() const {
-    static const std::regex message_id("\r\nMessage-Id: <([-0-9a-f]+)@");
+    static const std::regex message_id("\r\nMessage-ID: <([-0-9a-f]+)@parley.internal>");
     std::map<std::string, int> mails;
     for (const std::string& mail : server_.Mails()) {
       std::smatch found;
@@ -81,6 +82,20 @@ class DeliveryKills : public ::testing::Test {
       ++mails[found[1].str()];
     }
     return mails;
+  }
+  // How many mails have the same key as another one: each attempt has its own.
+  int MailsWithTheSameKey() const {
+    static const std::regex key("parley_guest_[0-9a-f]+");
+    std::map<std::string, std::set<size_t>> mails;
+    const auto all = server_.Mails();
+    for (size_t i = 0; i < all.size(); ++i) {
+      // Lines of a text that are too long are broken so.
+      const std::string mail = absl::StrReplaceAll(all[i], {{"=\r\n", ""}});
+      std::smatch found;
+      EXPECT_TRUE(std::regex_search(mail, found, key)) << mail;
+      mails[found.str()].insert(i);
+    }
+    return static_cast<int>(std::ranges::count_if(mails, [](const auto& each) { return each.second.size() > 1; }));
   }
   // The attempts of which nobody knows how they ended: `id number`.
   std::set<std::string> Lost() {
@@ -134,6 +149,9 @@ TEST_F(DeliveryKills, N6_NothingIsLostOrStuckOrSentTwiceWithoutNeed) {
     if (count > 1) ++twice;
   }
   EXPECT_FALSE(never_made.empty());
+  // At least those that were killed after they had been accepted.
+  EXPECT_GT(twice, 0);
+  EXPECT_EQ(MailsWithTheSameKey(), 0);
   // From making it to the first attempt, and from each attempt to the next.
   const std::string longest = database_.Sql(
       "select coalesce(max(extract(epoch from start_time - before)), 0)::text from (select a.start_time, coalesce(lag("
@@ -142,6 +160,29 @@ TEST_F(DeliveryKills, N6_NothingIsLostOrStuckOrSentTwiceWithoutNeed) {
   EXPECT_LE(std::atof(longest.c_str()), kAllowedSeconds);
   std::cout << kills << " kills, " << mails.size() << " notifications, " << twice << " mails sent again, longest wait "
             << longest << " s\n";
+}
+
+TEST_F(DeliveryKills, N6_AWorkerThatSleptThroughItsLeaseRecordsNothing) {
+  const pid_t pid = system_.process("notification").pid();
+  notice_.mutable_recipients()->DeleteSubrange(1, kRecipients - 1);
+  server_.SignalAt("accepted", pid, SIGSTOP);
+  ASSERT_THAT(member_->Call(&NotificationStub::NotifyParties, notice_), Succeeds());
+  // Also where nobody else has taken it over meanwhile.
+  ASSERT_TRUE(Eventually([this] {
+    return database_.Sql("select count(*)::text from parley.notifications where lease_end_time <= now()") == "1";
+  }));
+  kill(pid, SIGCONT);
+  ASSERT_TRUE(Eventually([this] { return database_.Sql("select state from parley.notifications") == "SENT"; }));
+  EXPECT_EQ(database_.Sql("select string_agg(outcome, ' ' order by attempt) from parley.delivery_attempts"),
+            "UNKNOWN ACCEPTED");
+  EXPECT_TRUE(Eventually([this] {
+    return std::ranges::any_of(system_.Log("notification"), [](const auto& line) {
+      return line["message"] == "an attempt that is not ours any more" && line["attempt"] == 1;
+    });
+  }));
+  const auto mails = Mails();
+  ASSERT_EQ(mails.size(), 1u);
+  EXPECT_EQ(mails.begin()->second, 2) << "both with the same Message-ID";
 }
 
 }  // namespace

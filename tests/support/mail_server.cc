@@ -53,9 +53,9 @@ MailServer::MailServer(const MailServerSettings& settings)
 
 std::vector<std::string> MailServer::Mails() const { return MailsIn(folder_.path()); }
 
-void MailServer::KillAt(const std::string& moment, pid_t pid) {
-  std::ofstream(PathOf("kill.new")) << moment << " " << pid << "\n";
-  std::filesystem::rename(PathOf("kill.new"), PathOf("kill"));
+void MailServer::SignalAt(const std::string& moment, pid_t pid, int signal) {
+  std::ofstream(PathOf("signal.new")) << moment << " " << pid << " " << signal << "\n";
+  std::filesystem::rename(PathOf("signal.new"), PathOf("signal"));
 }
 
 std::vector<std::string> MailServerCommand(const std::string& folder, const std::string& port_file,
@@ -66,7 +66,7 @@ std::vector<std::string> MailServerCommand(const std::string& folder, const std:
   };
   add("--folder", folder);
   add("--port-file", port_file);
-  add("--kill-file", folder + "/kill");
+  add("--signal-file", folder + "/signal");
   add("--fault", NameOf(settings.fault));
   add("--times", absl::StrCat(settings.times));
   add("--delay-ms", absl::StrCat(settings.delay_ms));

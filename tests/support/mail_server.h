@@ -46,8 +46,8 @@ class MailServer {
   // What it was sent, whatever it said of it, oldest first; before each how it came: X-MailFrom, X-RcptTo,
   // X-Connection, X-Tls, X-Login.
   std::vector<std::string> Mails() const;
-  // Kills that process, once: at `data` before it replies to a mail, at `accepted` after that.
-  void KillAt(const std::string& moment, pid_t pid);
+  // Sends that process a signal, once: at `data` before it replies to a mail, at `accepted` after that.
+  void SignalAt(const std::string& moment, pid_t pid, int signal);
 
  private:
   std::string PathOf(const std::string& file) const { return folder_.path() + "/" + file; }

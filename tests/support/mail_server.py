@@ -67,7 +67,7 @@ class Server(SMTP):
             self.transport.abort()
             return
         await super().smtp_DATA(arg)
-        self.settings.kill("accepted")
+        self.settings.moment("accepted")
         if self.fault == "close-after-reply":
             self.transport.close()
 
@@ -98,7 +98,7 @@ class Keeper:
 
     async def handle_DATA(self, server, session, envelope):
         self.settings.keep(self.server, session, envelope)
-        self.settings.kill("data")
+        self.settings.moment("data")
         if self.server.fault == "close-after-mail":
             self.server.transport.close()
             await asyncio.Event().wait()
@@ -118,7 +118,7 @@ class Settings:
         self.times = arguments.times
         self.delay = arguments.delay_ms / 1000
         self.login = arguments.login
-        self.kill_file = arguments.kill_file
+        self.signal_file = arguments.signal_file
         self.mails = itertools.count(1)
 
     def keep(self, server, session, envelope):
@@ -134,16 +134,16 @@ class Settings:
             file.write(head.encode() + envelope.original_content)
         os.rename(temporary, os.path.join(self.folder, name))
 
-    def kill(self, moment):
-        """Ends the process whose moment has come: `data 123` in the file. Once."""
-        if not self.kill_file or not os.path.exists(self.kill_file):
+    def moment(self, name):
+        """Sends a signal to the process whose moment has come: `data 123 9` in the file. Once."""
+        if not self.signal_file or not os.path.exists(self.signal_file):
             return
-        with open(self.kill_file, encoding="ascii") as file:
-            wanted, pid = file.read().split()
-        if wanted != moment:
+        with open(self.signal_file, encoding="ascii") as file:
+            wanted, pid, number = file.read().split()
+        if wanted != name:
             return
-        os.remove(self.kill_file)
-        os.kill(int(pid), signal.SIGKILL)
+        os.remove(self.signal_file)
+        os.kill(int(pid), int(number))
 
     def check_login(self, server, session, envelope, mechanism, data):
         name, password = self.login.split(":", 1)
@@ -190,7 +190,7 @@ def main():
     parser.add_argument("--key")
     parser.add_argument("--tls", action="store_true")
     parser.add_argument("--login", help="name:password; without it nothing is taken")
-    parser.add_argument("--kill-file", help="`data PID` or `accepted PID`: whom to kill, and when")
+    parser.add_argument("--signal-file", help="`data PID SIGNAL` or `accepted ...`: a signal for whom, and when")
     asyncio.run(serve(parser.parse_args()))
 
 

@@ -21,6 +21,8 @@ namespace {
 using Outcomes = v1::Notification::Attempt;
 
 constexpr size_t kMaxDetailBytes = 200;
+// The least that curl takes, more than most mails have. It makes one of twice the size for each mail.
+constexpr long kUploadBytes = 16384;
 constexpr size_t kMaxRefusalBytes = 1000;
 constexpr size_t kCommandBytes = 4;
 // By how much curl's own clock is behind ours, so that ours counts.
@@ -231,6 +233,7 @@ SendResult SmtpTransport::Send(const std::string& from, const std::string& to, c
   curl_easy_setopt(curl, CURLOPT_MAIL_FROM, from.c_str());
   curl_easy_setopt(curl, CURLOPT_MAIL_RCPT, recipients.get());
   curl_easy_setopt(curl, CURLOPT_UPLOAD, 1L);
+  curl_easy_setopt(curl, CURLOPT_UPLOAD_BUFFERSIZE, kUploadBytes);
   curl_easy_setopt(curl, CURLOPT_READFUNCTION, &ReadMail);
   curl_easy_setopt(curl, CURLOPT_READDATA, &sending);
   curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, &KeepRefusal);

@@ -36,7 +36,7 @@ TEST_F(Claims, NobodyElseTakesItUntilTheLeaseIsUp) {
 TEST_F(Claims, TwoAtOnceTakeDifferentOnes) {
   ASSERT_THAT(Notify(CallOf(ann_), Request(event_, {"bob@example.com", "cid@example.com"})), test::Succeeds());
   Do([&](data::Transaction& tx) -> absl::Status {
-    PARLEY_ASSIGN_OR_RETURN(const Claimed mine, Claim(tx, claim_settings_, suppression_key_, sending_, 1));
+    PARLEY_ASSIGN_OR_RETURN(const Claimed mine, Claim(tx, claim_settings_, suppression_key_, 1));
     const auto other = ClaimOne();
     EXPECT_TRUE(mine.due == 1 && other && mine.deliveries.front().notification.id != other->id);
     EXPECT_FALSE(ClaimOne());
@@ -78,7 +78,7 @@ TEST_F(Claims, N6_OneWhoseEndIsRecordedWithAnothersIsNotTouchedByIt) {
   ASSERT_THAT(claimed.deliveries, SizeIs(2));
   const Notification& late = claimed.deliveries[0].notification;
   const Notification& good = claimed.deliveries[1].notification;
-  database_.Sql("update parley.notifications set next_attempt_time = now() where notification_id = '" +
+  database_.Sql("update parley.notifications set lease_end_time = now() where notification_id = '" +
                 late.id.ToString() + "'");
   ASSERT_TRUE(ClaimOne());
   const auto recorded = Do([&](data::Transaction& tx) {
@@ -140,55 +140,58 @@ TEST_F(Claims, N5_ToSuppressedAddressesNothingIsSent) {
 
 TEST_F(Claims, ARecipientIsSentSoManyADay) {
   claim_settings_.max_daily_mails = 3;
+  const data::Event other = MakeEvent();
+  // Those of other events count, and those of which nobody knows whether they arrived; not those that were refused.
+  NotifyOne(ann_, other, "bob@example.com");
+  Record(*ClaimOne(), Outcomes::UNKNOWN, v1::Notification::FAILED);
+  NotifyOne(ann_, other, "bob@example.com");
+  Record(*ClaimOne(), Outcomes::REFUSED, v1::Notification::FAILED);
   for (int i = 0; i < 5; ++i) NotifyOne(ann_, event_, "bob@example.com");
   NotifyOne(ann_, event_, "cid@example.com");
-  // Also those of other events count, and those of the same claim.
-  const data::Event other = MakeEvent();
-  SetState(NotifyOne(ann_, other, "bob@example.com"), "SENT");
+  // Those of the same claim count as well.
   const Claimed claimed = ClaimDue();
   EXPECT_THAT(claimed.deliveries, SizeIs(3));  // two of them to bob
   EXPECT_EQ(claimed.due, 6);
   for (const Delivery& each : claimed.deliveries) Record(each.notification, Outcomes::ACCEPTED, v1::Notification::SENT);
-  database_.Sql("update parley.notifications set next_attempt_time = now() where state = 'PENDING'");
+  MakeDue();
   EXPECT_THAT(ClaimDue().deliveries, SizeIs(0));
   // They wait until the oldest is a day old, and have their time from then on.
   EXPECT_EQ(database_.Sql("select bool_and(next_attempt_time > now() + interval '23 hours 59 minutes' and "
                           "next_attempt_time = pending_since) from parley.notifications where state = 'PENDING'"),
             "t");
-  database_.Sql("update parley.notifications set next_attempt_time = now() where state = 'PENDING'");
-  database_.Sql(
-      "update parley.notifications set next_attempt_time = now() - interval '1 day' where state = 'SENT' and "
-      "event_id = '" +
-      other.id.ToString() + "'");
+  MakeDue();
+  database_.Sql("update parley.delivery_attempts set start_time = now() - interval '1 day' where outcome = 'UNKNOWN'");
   EXPECT_THAT(ClaimDue().deliveries, SizeIs(1));
 }
 
-TEST_F(Claims, MailsThatAreUnderWayCountTowardsTheDay) {
+TEST_F(Claims, MailsThatOthersAreSendingCountTowardsTheDay) {
   claim_settings_.max_daily_mails = 3;
-  for (int i = 0; i < 5; ++i) NotifyOne(ann_, event_, "bob@example.com");
-  sending_[bob_.id] = 2;
+  for (int i = 0; i < 2; ++i) {
+    NotifyOne(ann_, event_, "bob@example.com");
+    ASSERT_TRUE(ClaimOne());
+  }
+  for (int i = 0; i < 3; ++i) NotifyOne(ann_, event_, "bob@example.com");
   EXPECT_THAT(ClaimDue().deliveries, SizeIs(1));
   // The others wait a little: it is soon known how many were sent.
   EXPECT_EQ(database_.Sql("select string_agg((next_attempt_time - now() between interval '50 s' and interval '70 s')::"
                           "text, ' ') from parley.notifications where attempts = 0"),
-            "true true true true");
+            "true true");
 }
 
 TEST_F(Claims, OneThatWaitsForTheNextDayIsNotUnderWay) {
-  NotifyOne(ann_, event_, "bob@example.com");
   const v1::Notification lost = NotifyOne(ann_, event_, "bob@example.com");
-  SetState(NotifyOne(ann_, event_, "bob@example.com"), "SENT");
-  ASSERT_THAT(ClaimDue().deliveries, SizeIs(2));
-  // Whoever had begun them has died, and meanwhile others were sent.
-  database_.Sql("update parley.notifications set next_attempt_time = now() where state = 'PENDING'");
+  ASSERT_TRUE(ClaimOne());
+  NotifyOne(ann_, event_, "bob@example.com");
+  Record(*ClaimOne(), Outcomes::ACCEPTED, v1::Notification::SENT);
+  // Whoever had begun it has died.
+  MakeDue();
   claim_settings_.max_daily_mails = 1;
   EXPECT_THAT(ClaimDue().deliveries, SizeIs(0));
-  for (const Notification& each : NotificationsOf(event_)) {
-    if (each.state != v1::Notification::PENDING) continue;
-    EXPECT_GT(each.next_attempt_time, absl::Now() + absl::Hours(23));
-    ASSERT_THAT(each.attempts, SizeIs(1));
-    EXPECT_EQ(each.attempts[0].outcome, Outcomes::UNKNOWN);
-  }
+  const auto waiting = Do([&](data::Transaction& tx) { return Notifications(tx).Find(event_.id, IdOf(lost)); }).value();
+  EXPECT_EQ(waiting->state, v1::Notification::PENDING);
+  EXPECT_GT(waiting->next_attempt_time, absl::Now());
+  ASSERT_THAT(waiting->attempts, SizeIs(1));
+  EXPECT_EQ(waiting->attempts[0].outcome, Outcomes::UNKNOWN);
   // So it can be cancelled.
   v1::CancelNotificationRequest request;
   request.set_name(lost.name());

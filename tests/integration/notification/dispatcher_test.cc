@@ -97,10 +97,94 @@ TEST_F(Dispatches, AreWokenByNotifyParties) {
   const auto dispatcher = StartSmtp(mailbox.url());
   const Context context{pool_, signer_, suppression_key_, limits_, [&] { dispatcher->Wake(); }};
   v1::NotifyPartiesResponse response;
-  ASSERT_THAT(NotifyParties(context, CallOf(ann_), Request(event_, {"bob@example.com"}), response), test::Succeeds());
-  ASSERT_TRUE(Reaches(v1::Notification::SENT));
-  ASSERT_THAT(mailbox.Mails(), SizeIs(1));
+  const absl::Time begin = absl::Now();
+  for (int i = 0; i < 5; ++i) {
+    ASSERT_THAT(NotifyParties(context, CallOf(ann_), Request(event_, {"bob@example.com"}), response), test::Succeeds());
+    ASSERT_TRUE(Reaches(v1::Notification::SENT));
+  }
+  // Unwoken it looks once a second.
+  EXPECT_LT(absl::Now() - begin, absl::Seconds(3));
+  ASSERT_THAT(mailbox.Mails(), SizeIs(5));
   EXPECT_THAT(mailbox.Mails()[0], HasSubstr("ann@example.com asks you about: Picnic"));
+}
+
+TEST_F(Dispatches, N5_AMailServerThatHangsDelaysNoOtherMail) {
+  MailServer server({.fault = Fault::kHangAfterMail, .times = 1});
+  ASSERT_THAT(Notify(CallOf(ann_), Request(event_, {"ann@example.com", "bob@example.com", "cid@example.com"})),
+              test::Succeeds());
+  const auto dispatcher = StartSmtp(server.url());
+  // Long before the first mail's time is up.
+  ASSERT_TRUE(test::Eventually([&] { return CountOf(v1::Notification::SENT) == 2; }, settings_.send_timeout / 2));
+  EXPECT_EQ(CountOf(v1::Notification::PENDING), 1);
+  // Several at once: the others went by connections of their own.
+  std::set<std::string> connections;
+  for (const std::string& mail : server.Mails()) {
+    const size_t at = mail.find("X-Connection: ");
+    connections.insert(mail.substr(at, mail.find('\r', at) - at));
+  }
+  EXPECT_TRUE(connections.contains("X-Connection: 1"));
+  EXPECT_GE(connections.size(), 2u);
+}
+
+TEST_F(Dispatches, N6_WhatHasTooLittleLeftOfItsLeaseIsNotSent) {
+  // The first of the two takes a second, and the only sender with it.
+  MailServer server({.fault = Fault::kHangAtGreeting, .times = 1});
+  settings_.senders = 1;
+  settings_.send_timeout = absl::Seconds(1);
+  settings_.claim.lease = absl::Seconds(3);
+  ASSERT_THAT(Notify(CallOf(ann_), Request(event_, {"bob@example.com", "cid@example.com"})), test::Succeeds());
+  const auto dispatcher = StartSmtp(server.url());
+  ASSERT_TRUE(Reaches(v1::Notification::SENT));
+  std::set<std::string> details;
+  for (const Notification& each : NotificationsOf(event_)) {
+    ASSERT_THAT(each.attempts, SizeIs(2));
+    EXPECT_EQ(each.attempts[0].outcome, Outcomes::DEFERRED);
+    details.insert(each.attempts[0].detail);
+  }
+  EXPECT_TRUE(details.contains("too little was left of the lease"));
+  EXPECT_THAT(server.Mails(), SizeIs(2));
+}
+
+TEST_F(Dispatches, N5_WhatIsRefusedForNowIsSentLater) {
+  // By the first connection.
+  MailServer server({.fault = Fault::kDeferMail, .times = 1});
+  ASSERT_THAT(Notify(CallOf(ann_), Request(event_, {"bob@example.com"})), test::Succeeds());
+  const auto dispatcher = StartSmtp(server.url());
+  ASSERT_TRUE(Reaches(v1::Notification::SENT));
+  EXPECT_EQ(Only().attempts.front().outcome, Outcomes::DEFERRED);
+  EXPECT_EQ(Only().attempts.front().detail, "451 4.2.2 the mailbox of <address> is full");
+  EXPECT_EQ(Only().attempts.back().outcome, Outcomes::ACCEPTED);
+}
+
+TEST_F(Dispatches, ARecipientIsSentSoManyADay) {
+  TemporaryFolder folder;
+  settings_.claim.max_daily_mails = 2;
+  for (int i = 0; i < 5; ++i) NotifyOne(ann_, event_, "bob@example.com");
+  NotifyOne(ann_, event_, "cid@example.com");
+  const auto dispatcher = StartWith([&] { return std::make_unique<FileTransport>(folder.path()); });
+  ASSERT_TRUE(Eventually([&] { return CountOf(v1::Notification::SENT) == 3; }));
+  EXPECT_EQ(database_.Sql("select count(*)::text from parley.notifications where state = 'PENDING' and "
+                          "next_attempt_time > now() + interval '30 s'"),
+            "3");
+  EXPECT_THAT(test::MailsIn(folder.path()), SizeIs(3));
+}
+
+TEST_F(Dispatches, WorkOffManyEventsThatEndAtOnce) {
+  std::vector<data::Event> events;
+  for (int i = 0; i < 60; ++i) {
+    events.push_back(MakeEvent());
+    NotifyOne(ann_, events.back(), absl::StrCat(i % 2 == 0 ? "bob" : "cid", "@example.com"));
+    database_.Sql("update parley.notifications set next_attempt_time = now() + interval '1 hour'");
+    ASSERT_THAT(Delete(events.back()), test::Succeeds());
+  }
+  TemporaryFolder folder;
+  const auto dispatcher = StartWith([&] { return std::make_unique<FileTransport>(folder.path()); });
+  // It rests for a second only where there is no more to do.
+  ASSERT_TRUE(test::Eventually(
+      [&] {
+        return database_.Sql("select count(*)::text from parley.notifications where state = 'CANCELLED'") == "60";
+      },
+      absl::Seconds(20)));
 }
 
 TEST_F(Dispatches, T1_TheTokenIsRevokedBeforeARefusalIsRecorded) {
@@ -145,9 +229,25 @@ TEST_F(Dispatches, T1_NoRefusalIsRecordedWhoseTokenLives) {
   const auto dispatcher = StartSmtp(mailbox.url());
   ASSERT_TRUE(HasAttempt(Outcomes::UNKNOWN));
   EXPECT_EQ(Only().attempts[0].detail, "the key could not be revoked after: 550 5.1.1 there is no such mailbox");
-  tokens_.FailRevoke(grpc::StatusCode::OK);
-  ASSERT_TRUE(Reaches(v1::Notification::FAILED));
-  EXPECT_EQ(Only().attempts.back().outcome, Outcomes::REFUSED);
+  // It was refused for good all the same, and the address with it.
+  EXPECT_EQ(Only().state, v1::Notification::FAILED);
+  EXPECT_EQ(database_.Sql("select count(*)::text from parley.suppressions"), "1");
+  EXPECT_EQ(tokens_.made(), 1u);
+}
+
+TEST_F(Dispatches, N7_WhatWasRefusedWhileKeysCannotBeRevokedPutNothingIntoACalendar) {
+  MailServer mailbox;
+  settings_.send_timeout = absl::Seconds(1);
+  settings_.claim.lease = absl::Seconds(3);
+  database_.Sql("update parley.events set slots = slots[1:1] where event_id = '" + event_.id.ToString() + "'");
+  tokens_.FailRevoke(grpc::StatusCode::UNAVAILABLE);
+  v1::NotifyPartiesRequest request = Request(event_, {"refuse@example.com"});
+  request.set_etag(event_.etag());
+  ASSERT_THAT(Notify(CallOf(ann_), request), test::Succeeds());
+  const auto dispatcher = StartSmtp(mailbox.url());
+  ASSERT_TRUE(HasAttempt(Outcomes::UNKNOWN));
+  const auto have = Do([&](data::Transaction& tx) { return Deliveries(tx).WithCalendarEntry(event_.id); });
+  EXPECT_THAT(*have, IsEmpty());
 }
 
 TEST_F(Dispatches, EndAlsoWhileKeysCannotBeRevoked) {
@@ -160,6 +260,7 @@ TEST_F(Dispatches, EndAlsoWhileKeysCannotBeRevoked) {
   ASSERT_TRUE(Eventually([&] { return tries >= 1; }));
   dispatcher->Stop(absl::Now() + absl::Milliseconds(500));
   EXPECT_EQ(Only().attempts.at(0).outcome, Outcomes::UNKNOWN);
+  EXPECT_EQ(Only().state, v1::Notification::FAILED);
 }
 
 TEST_F(Dispatches, N5_OneRecipientsFailureTouchesNoOther) {
@@ -183,7 +284,7 @@ TEST_F(Dispatches, N5_OneRecipientsFailureTouchesNoOther) {
   EXPECT_THAT(of(3).attempts, SizeIs(1));
   // Refused for now until its time is up, at each attempt with a key of its own, of which none lives.
   EXPECT_EQ(of(4).state, v1::Notification::FAILED);
-  EXPECT_GE(of(4).attempts.size(), 1u);
+  EXPECT_GE(of(4).attempts.size(), 2u);
   for (const Attempt& attempt : of(4).attempts) EXPECT_EQ(attempt.outcome, Outcomes::DEFERRED);
   EXPECT_EQ(tokens_.made(), 2u + 1u + of(4).attempts.size());
   EXPECT_THAT(tokens_.LivingKeys(), SizeIs(2));
@@ -271,7 +372,7 @@ TEST_F(Dispatches, N6_WhereTheReplyIsLostTheMailIsSentAgainWithTheSameMessageId)
   // The first mail may have arrived: its key lives on.
   EXPECT_THAT(tokens_.LivingKeys(), SizeIs(2));
   ASSERT_THAT(server.Mails(), SizeIs(2));
-  const std::string message_id = absl::StrCat("Message-Id: <", Only().id.ToString(), "@example.com>");
+  const std::string message_id = absl::StrCat("Message-ID: <", Only().id.ToString(), "@parley.internal>");
   for (const std::string& mail : server.Mails()) EXPECT_THAT(mail, HasSubstr(message_id));
 }
 
@@ -295,8 +396,11 @@ TEST_F(Dispatches, N6_TwoDispatchersSendNothingTwice) {
   const auto transport = [&] {
     return std::make_unique<SmtpTransport>(SmtpSettings{.url = mailbox.url(), .starttls = false});
   };
+  // Each tells its mails from the other's.
+  DispatcherSettings of_second = settings_;
+  of_second.mail_from = *ParseAddress("second@example.com");
   Dispatcher first(settings_, pool_, signer_, suppression_key_, client_, transport);
-  Dispatcher second(settings_, second_pool, signer_, suppression_key_, client_, transport);
+  Dispatcher second(of_second, second_pool, signer_, suppression_key_, client_, transport);
   first.Start();
   second.Start();
   // As long as there is progress.
@@ -307,9 +411,13 @@ TEST_F(Dispatches, N6_TwoDispatchersSendNothingTwice) {
   std::set<std::string> message_ids;
   const auto mails = mailbox.Mails();
   for (const std::string& mail : mails) {
-    const size_t begin = mail.find("Message-Id: <");
+    const size_t begin = mail.find("Message-ID: <");
     message_ids.insert(mail.substr(begin, mail.find('>', begin) - begin));
   }
+  const auto by_second = std::ranges::count_if(
+      mails, [](const std::string& mail) { return absl::StrContains(mail, "X-MailFrom: second@example.com"); });
+  EXPECT_GT(by_second, count / 10);
+  EXPECT_LT(by_second, count - count / 10);
   EXPECT_EQ(mails.size(), static_cast<size_t>(count));
   EXPECT_EQ(message_ids.size(), static_cast<size_t>(count));
   EXPECT_EQ(database_.Sql("select count(*)::text from parley.delivery_attempts"), absl::StrCat(count));
@@ -449,9 +557,13 @@ TEST_F(Dispatches, ThereAreSoManyASecond) {
   EXPECT_GT(absl::Now() - begin, absl::Milliseconds(1900));
 }
 
-TEST_F(Dispatches, APoisonedRowIsNotSent) {
+TEST_F(Dispatches, APoisonedRowIsNotSentAndKeepsNoOtherBack) {
   MailServer mailbox;
   const std::string id = event_.id.ToString();
+  const data::Event good = MakeEvent();
+  database_.Sql("update parley.events set title = 'Good' where event_id = '" + good.id.ToString() + "'");
+  const std::string slots = "update parley.events set slots = ";
+  const std::string of_event = " where event_id = '" + id + "'";
   const std::vector<std::string> poisons{
       "update parley.event_parties set local_part = E'bob@example.com>\\r\\nRCPT TO:<eve' where event_id = '" + id +
           "' and user_id = '" + bob_.id.ToString() + "'",
@@ -462,11 +574,23 @@ TEST_F(Dispatches, APoisonedRowIsNotSent) {
       "update parley.event_parties set local_part = E'ann\\nx' where event_id = '" + id + "' and user_id = '" +
           ann_.id.ToString() + "'",
       "update parley.events set title = E'x\\r\\nBcc: eve@example.net' where event_id = '" + id + "'",
-      "update parley.events set title = U&'x\\202Ey' where event_id = '" + id + "'"};
+      "update parley.events set title = U&'x\\202Ey' where event_id = '" + id + "'",
+      slots + "array['empty'::tstzrange]" + of_event,
+      slots + "array[null::tstzrange]" + of_event,
+      slots + "array[array[slots[1]], array[slots[1]]]" + of_event,
+      slots + "array[tstzrange(null, '2033-01-01')]" + of_event,
+      slots + "array[tstzrange('2033-01-01', 'infinity')]" + of_event,
+      slots + "array[tstzrange('-infinity', '2033-01-01')]" + of_event,
+      slots + "array[tstzrange('2033-01-01', '2043-01-01')]" + of_event,
+      slots + "array[tstzrange('200000-01-01', '200000-01-02')]" + of_event,
+      "update parley.event_parties set user_id = gen_random_uuid() where event_id = '" + id + "' and user_id = '" +
+          bob_.id.ToString() + "'"};
   size_t failed = 0;
+  limits_.max_daily_notifications = static_cast<int>(poisons.size());
   for (const std::string& poison : poisons) {
     NotifyOne(ann_, event_, "bob@example.com");
     database_.Sql(poison);
+    NotifyOne(ann_, good, "bob@example.com");
     const auto dispatcher = StartSmtp(mailbox.url());
     ++failed;
     ASSERT_TRUE(Eventually([&] {
@@ -475,15 +599,26 @@ TEST_F(Dispatches, APoisonedRowIsNotSent) {
     })) << poison;
     for (const Notification& each : NotificationsOf(event_)) {
       ASSERT_THAT(each.attempts, SizeIs(1));
-      EXPECT_EQ(each.attempts[0].outcome, Outcomes::REFUSED);
+      EXPECT_EQ(each.attempts[0].outcome, Outcomes::REFUSED) << poison;
     }
+    ASSERT_TRUE(Eventually([&] { return mailbox.Mails().size() == failed; })) << poison;
+    // As it was.
+    database_.Sql("update parley.event_parties set user_id = '" + bob_.id.ToString() + "' where position = 1");
     database_.Sql(
-        "update parley.event_parties p set local_part = u.local_part from parley.users u where "
-        "u.user_id = p.user_id");
-    database_.Sql("update parley.events set title = 'Picnic'");
+        "update parley.event_parties p set local_part = u.local_part from parley.users u where u.user_id = p.user_id "
+        "and p.event_id = '" +
+        id + "'");
+    database_.Sql(
+        "update parley.events e set title = 'Picnic', slots = g.slots from parley.events g where g.event_id = '" +
+        good.id.ToString() + "' and e.event_id = '" + id + "'");
   }
-  EXPECT_THAT(mailbox.Mails(), IsEmpty());
-  EXPECT_THAT(tokens_.LivingKeys(), IsEmpty());
+  // The good one's, each to its one recipient.
+  for (const std::string& mail : mailbox.Mails()) {
+    EXPECT_THAT(mail, HasSubstr("\r\nSubject: Appointment: Good\r\n"));
+    EXPECT_TRUE(mail.starts_with("X-MailFrom: parley@example.com\r\nX-RcptTo: Bob@example.com\r\nX-Connection: "));
+    EXPECT_EQ(mail.find("\r\nTo: "), mail.rfind("\r\nTo: "));
+  }
+  EXPECT_THAT(tokens_.LivingKeys(), SizeIs(poisons.size()));
 }
 
 TEST_F(Dispatches, T7_AKeyThatWasAskedForIsMailed) {

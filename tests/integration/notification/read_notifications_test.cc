@@ -233,8 +233,8 @@ TEST_F(ReadNotifications, APageEndsBeforeItIsTooLarge) {
   for (int i = 0; i < 5; ++i) NotifyOne(ann_, event, "bob@example.com");
   // Half of what a page holds, each.
   database_.Sql(
-      "insert into parley.delivery_attempts (notification_id, attempt, start_time, outcome, detail) "
-      "select notification_id, 1, now(), 'DEFERRED', repeat('x', 500000) from parley.notifications");
+      "insert into parley.delivery_attempts (notification_id, attempt, recipient_id, start_time, outcome, detail) "
+      "select notification_id, 1, recipient_id, now(), 'DEFERRED', repeat('x', 500000) from parley.notifications");
   std::vector<int> sizes;
   std::set<std::string> listed;
   std::string page_token;

@@ -163,8 +163,7 @@ class World : public ::testing::Test {
 
   // Begins attempts, as the dispatcher does.
   Claimed ClaimDue(int limit = 100) {
-    return Do([&](data::Transaction& tx) { return Claim(tx, claim_settings_, suppression_key_, sending_, limit); })
-        .value();
+    return Do([&](data::Transaction& tx) { return Claim(tx, claim_settings_, suppression_key_, limit); }).value();
   }
   // The one that is due longest: begun, or ended without an attempt; nothing where none is due.
   std::optional<Notification> ClaimOne() {
@@ -182,7 +181,11 @@ class World : public ::testing::Test {
     return *recorded == std::vector<Uuid>{claimed.id};
   }
   // The leases of all are up, and what waits is due.
-  void MakeDue() { database_.Sql("update parley.notifications set next_attempt_time = now()"); }
+  void MakeDue() {
+    database_.Sql(
+        "update parley.notifications set next_attempt_time = now(), "
+        "lease_end_time = case when lease_end_time is not null then now() end");
+  }
 
   static rpc::Call CallOf(const data::User& user) {
     rpc::Call call;
@@ -254,7 +257,6 @@ class World : public ::testing::Test {
   const rpc::Signer signer_ = *rpc::Signer::Make("0123456789abcdef0123456789abcdef");
   const SuppressionKey suppression_key_ = *SuppressionKey::Make("fedcba9876543210fedcba9876543210");
   ClaimSettings claim_settings_;
-  std::map<Uuid, int64_t> sending_;  // mails that are under way, by recipient
   Limits limits_;
   std::atomic<int> woken_ = 0;  // the dispatcher
   const data::User ann_ = MakeUser("ann@example.com");
