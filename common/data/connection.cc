@@ -9,12 +9,9 @@ namespace parley::data {
 namespace {
 
 // All of Parley's tables are in one schema; the session is told once. Plans do not depend on the values: planning anew
-// for each of them would cost more than most statements. Nor on how few rows there were when they were made: each
-// statement has an index for what it looks up. (Where there is no way but to read a table, its price, which is then
-// fabulous, is no reason to compile.) Nobody waits long for a row, or keeps one that he forgot.
+// for each of them would cost more than most statements. Nobody waits long for a row, or keeps one that he forgot.
 constexpr const char* kSession =
     "set search_path = parley; set timezone = 'UTC'; set plan_cache_mode = force_generic_plan; "
-    "set enable_seqscan = off; set jit = off; "
     "set lock_timeout = '3s'; set idle_in_transaction_session_timeout = '10s'";
 
 }  // namespace

@@ -93,7 +93,8 @@ absl::Status Deliveries::Postpone(absl::Span<const std::pair<Uuid, absl::Time>> 
 
 // Whoever has begun another attempt meanwhile has raised `attempts`, and whoever has ended it has taken the lease away:
 // PostgreSQL asks again of a row that it had to wait for. That they are PENDING follows from the lease, and is not
-// asked: PostgreSQL might look for them among all that are.
+// asked: PostgreSQL might look for them among all that are. The time is the statement's: the transaction may have begun
+// long ago.
 constexpr Statement kRecord{"record_attempts", R"sql(
   with result as (
     select * from unnest($1::uuid[], $2::int8[], $3::text[], $4::text[], $5::text[], $6::int8[], $7::bool[])
@@ -102,14 +103,14 @@ constexpr Statement kRecord{"record_attempts", R"sql(
     update notifications n
     set state = r.state, next_attempt_time = now() + r.pause * interval '1 microsecond', lease_end_time = null
     from result r
-    where n.notification_id = r.notification_id and n.attempts = r.attempt and n.lease_end_time > now()
-    returning n.notification_id
+    where n.notification_id = r.notification_id and n.attempts = r.attempt
+      and n.lease_end_time > clock_timestamp()
+    returning n.notification_id, r.attempt, r.outcome, r.detail, r.sent_nothing
   ), ended as (
     update delivery_attempts a
     set end_time = now(), outcome = r.outcome, detail = r.detail,
         calendar_method = case when not r.sent_nothing then a.calendar_method end
-    from own join result r using (notification_id)
-    where a.notification_id = r.notification_id and a.attempt = r.attempt
+    from own r where a.notification_id = r.notification_id and a.attempt = r.attempt
   )
   select notification_id from own)sql"};
 
@@ -148,7 +149,8 @@ constexpr Statement kCancelUnsent{"cancel_unsent_notifications", R"sql(
   ), unrecorded as ()sql" PARLEY_SET_UNRECORDED R"sql(
     from gone where a.notification_id = gone.notification_id and a.outcome is null
   ), cancelled as (
-    update notifications n set state = 'CANCELLED', lease_end_time = null from gone where n.notification_id = gone.notification_id
+    update notifications n set state = 'CANCELLED', lease_end_time = null
+    from gone where n.notification_id = gone.notification_id
     returning n.notification_id
   )
   select (select count(*) from cancelled), (select count(*) from unsent) - (select count(*) from cancelled))sql"};
@@ -177,12 +179,18 @@ absl::StatusOr<std::vector<Uuid>> Deliveries::WithCalendarEntry(const Uuid& even
   return recipients;
 }
 
+// Each event's notifications are read once, however many of its parties are asked about.
 constexpr Statement kHaveCalendarEntry{"have_calendar_entry", R"sql(
-  select w.position
-  from unnest($1::uuid[], $2::uuid[]) with ordinality as w (event_id, recipient_id, position)
-  join notifications n using (event_id, recipient_id) join delivery_attempts a using (notification_id)
-  where a.calendar_method is not null
-  group by w.position having )sql" PARLEY_REQUEST_SENT " > " PARLEY_CANCEL_SENT};
+  with wanted as (
+    select * from unnest($1::uuid[], $2::uuid[]) with ordinality as w (event_id, recipient_id, position)
+  ), have as materialized (
+    select n.event_id, n.recipient_id
+    from (select distinct event_id from wanted) as of_event
+    join notifications n using (event_id) join delivery_attempts a using (notification_id)
+    where n.recipient_id = any($2) and a.calendar_method is not null
+    group by n.event_id, n.recipient_id having )sql" PARLEY_REQUEST_SENT " > " PARLEY_CANCEL_SENT R"sql(
+  )
+  select position from wanted join have using (event_id, recipient_id))sql"};
 
 absl::StatusOr<std::vector<bool>> Deliveries::HaveCalendarEntry(
     absl::Span<const std::pair<Uuid, Uuid>> events_and_recipients) {

@@ -20,8 +20,8 @@ struct EndedEventWork {
 
 // Works off the event that is due longest, by itself, so that one that is broken keeps no other waiting; nothing where
 // none is due. One of which a mail is under way is looked at again after a second: only then it is known what is
-// unsent, and who has an entry. Each of the two transactions has `step_timeout`; one that fails is tried again after
-// three of them, one of which there is no event or no entry in the log after an hour.
+// unsent, and who has an entry. `step_timeout` is the time of each statement; what fails is tried again after three of
+// them, and where there is no such event, or no such entry in the log, after an hour.
 absl::StatusOr<std::optional<EndedEventWork>> WorkOffEndedEvent(data::Pool& pool, absl::Duration step_timeout);
 
 }  // namespace parley::notification

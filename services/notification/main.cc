@@ -27,6 +27,8 @@ constexpr absl::Duration kLeaseMargin = absl::Seconds(2);
 
 // Whether it is http or https, a host, perhaps a port, and nothing more: links are made of it, and a header.
 bool IsOrigin(const std::string& url) {
+  constexpr size_t kMaxBytes = 255;
+  if (url.size() > kMaxBytes) return false;
   const std::unique_ptr<CURLU, void (*)(CURLU*)> parsed(curl_url(), &curl_url_cleanup);
   if (curl_url_set(parsed.get(), CURLUPART_URL, url.c_str(), CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK) return false;
   const auto part_of = [&parsed](CURLUPart part) {
@@ -120,7 +122,8 @@ struct Settings {
     dispatcher.mail_from = *address;
     smtp.timeout = dispatcher.send_timeout;
     if (dispatcher.claim.lease < dispatcher.send_timeout + kLeaseMargin) {
-      return "--lease must be at least two seconds longer than --send-timeout";
+      return absl::StrCat("--lease must be at least two seconds longer than --send-timeout: ",
+                          absl::FormatDuration(dispatcher.send_timeout + kLeaseMargin));
     }
     if (!dispatcher.public_address.empty() && !IsOrigin(dispatcher.public_address)) {
       return "--public-address must be https://host or https://host:port (or http://), with an IDNA host as xn--...";
@@ -133,6 +136,9 @@ struct Settings {
     if (!violation.empty()) return "--smtp-url " + violation;
     if (!smtp.username.empty() && !smtp.url.starts_with("smtps://") && !smtp.starttls) {
       return "--smtp-username needs TLS: --smtp-starttls true, or smtps:// in --smtp-url";
+    }
+    if (!smtp.username.empty() && smtp.password.empty()) {
+      return "--smtp-username needs a password: PARLEY_SMTP_PASSWORD, or PARLEY_SMTP_PASSWORD_FILE";
     }
     if (!smtp.ca_file.empty() && !std::filesystem::is_regular_file(smtp.ca_file)) {
       return "--smtp-ca-file must be a file";

@@ -214,7 +214,8 @@ constexpr Statement kLockSender{"lock_sender",
 constexpr Statement kSenderLimitedUntil{"sender_limited_until", R"sql(
   select max(create_time) + interval '24 hours'
   from notifications
-  where sender_id = $1 and recipient_id <> all($2) and cause = 'NOTIFY_PARTIES' and create_time > now() - interval '24 hours'
+  where sender_id = $1 and recipient_id <> all($2) and cause = 'NOTIFY_PARTIES'
+    and create_time > now() - interval '24 hours'
   group by recipient_id order by 1 desc offset $3 limit 1)sql"};
 
 absl::StatusOr<std::optional<absl::Time>> Notifications::SenderLimitedUntil(const Uuid& sender_id,

@@ -134,7 +134,8 @@ TEST(StartTest, TheNotificationServiceRefusesBadMailSettings) {
     start.flags[flag] = value;
     ExpectRefused("notification", start, 2, "--" + flag);
   }
-  for (const char* url : {"mail.example.com:25", "smtp://", "smtp://mail.example.com:many"}) {
+  for (const char* url :
+       {"mail.example.com:25", "smtp://", "smtp://mail.example.com:many", "smtp://mail.example.com:25/me"}) {
     SCOPED_TRACE(url);
     Start start = GoodStart("notification", folder);
     start.flags["smtp-url"] = url;
@@ -163,6 +164,8 @@ TEST(StartTest, TheNotificationServiceRefusesBadMailSettings) {
   start.flags["smtp-username"] = "parley";
   start.flags["smtp-starttls"] = "false";
   ExpectRefused("notification", start, 2, "--smtp-username needs TLS");
+  start.flags["smtp-starttls"] = "true";
+  ExpectRefused("notification", start, 2, "--smtp-username needs a password");
   start = GoodStart("notification", folder);
   start.environment.erase("PARLEY_SUPPRESSION_SECRET");
   ExpectRefused("notification", start, 2, "PARLEY_SUPPRESSION_SECRET");

@@ -111,6 +111,15 @@ class Keeper:
         return "250 OK"
 
 
+def all_stopped(pid):
+    """Whether all threads of the process are (proc(5): the state stands behind the name, which is in brackets)."""
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{thread}/stat", encoding="utf-8", errors="replace") as file:
+            if file.read().rpartition(")")[2].split()[0] != "T":
+                return False
+    return True
+
+
 class Settings:
     def __init__(self, arguments):
         self.folder = arguments.folder
@@ -144,6 +153,10 @@ class Settings:
             return
         os.remove(self.signal_file)
         os.kill(int(pid), int(number))
+        # One thread after the other stops: a reply might still find one at work.
+        until = time.monotonic() + 10
+        while int(number) == signal.SIGSTOP and not all_stopped(pid) and time.monotonic() < until:
+            time.sleep(0.001)
 
     def check_login(self, server, session, envelope, mechanism, data):
         name, password = self.login.split(":", 1)

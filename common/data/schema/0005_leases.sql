@@ -1,5 +1,16 @@
--- A mail costs few index entries: an attempt that begins changes no indexed column of its notification, one that ends no
--- indexed column of its own, and rows have room for their next versions beside them (heap-only updates).
+-- A mail costs few index entries: an attempt that begins changes no indexed column of its notification, one that ends
+-- none of its own, and rows have room for their next versions beside them (heap-only updates).
+--
+-- Notification services from before cannot begin attempts any more, and do not see the leases of new ones.
+
+-- What a recipient was sent, or may have been, within a day.
+alter table delivery_attempts
+  add column recipient_id uuid,
+  set (fillfactor = 70);
+update delivery_attempts a set recipient_id = n.recipient_id
+  from notifications n where n.notification_id = a.notification_id;
+alter table delivery_attempts alter column recipient_id set not null;
+create index delivery_attempts_recipient on delivery_attempts (recipient_id, start_time);
 
 alter table notifications
   add column lease_end_time timestamptz,                          -- until then an attempt is under way; null: none
@@ -12,17 +23,4 @@ drop index notifications_state;
 create index notifications_unsent on notifications (state, notification_id) where state <> 'SENT';
 -- Of an event there are few: notifications_event finds them, also those of one recipient.
 drop index notifications_event_recipient;
-
--- What a recipient was sent, or may have been, within a day.
-alter table delivery_attempts
-  add column recipient_id uuid,
-  set (fillfactor = 70);
-update delivery_attempts a set recipient_id = n.recipient_id
-  from notifications n where n.notification_id = a.notification_id;
-alter table delivery_attempts alter column recipient_id set not null;
-create index delivery_attempts_recipient on delivery_attempts (recipient_id, start_time);
 drop index notifications_recipient_sent;
-
--- For the purge alone. They expire in the order in which they are made.
-drop index email_tokens_expire_time;
-create index email_tokens_expire_time on email_tokens using brin (expire_time) with (autosummarize = on);

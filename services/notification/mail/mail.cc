@@ -86,9 +86,9 @@ std::string Encode(const std::string& text, GMimeContentEncoding encoding) {
   return absl::StrReplaceAll(encoded, {{"\n", "\r\n"}});
 }
 
-// A part of the mail; `type` with its parameters.
+// A part of the mail; `type` with its parameters. The line end before a boundary belongs to it (RFC 2046, 5.1.1).
 std::string Part(const std::string& type, const std::string& text, GMimeContentEncoding encoding) {
-  return absl::StrCat("--", kBoundary, "\r\nContent-Type: text/", type, "; charset=utf-8\r\n",
+  return absl::StrCat("\r\n--", kBoundary, "\r\nContent-Type: text/", type, "; charset=utf-8\r\n",
                       "Content-Transfer-Encoding: ", g_mime_content_encoding_to_string(encoding), "\r\n\r\n",
                       Encode(text, encoding));
 }
@@ -102,7 +102,7 @@ std::string HeadersOf(const Mail& mail, const std::string& subject) {
   // RFC 2369. That one click is enough (RFC 8058) is for a page to keep.
   if (!mail.public_address.empty()) absl::StrAppend(&headers, "List-Unsubscribe: <", UnsubscribeLink(mail), ">\r\n");
   absl::StrAppend(&headers, "MIME-Version: 1.0\r\nContent-Type: multipart/alternative; boundary=\"", kBoundary,
-                  "\"\r\n\r\n");
+                  "\"\r\n");
   return headers;
 }
 
@@ -123,7 +123,7 @@ absl::StatusOr<std::string> ComposeMail(const Mail& mail) {
     message += Part(cancel ? "calendar; method=CANCEL" : "calendar; method=REQUEST", ComposeCalendar(*mail.calendar),
                     GMIME_CONTENT_ENCODING_BASE64);
   }
-  return absl::StrCat(message, "--", kBoundary, "--\r\n");
+  return absl::StrCat(message, "\r\n--", kBoundary, "--\r\n");
 }
 
 }  // namespace parley::notification

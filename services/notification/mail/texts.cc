@@ -147,6 +147,8 @@ MailTexts WriteTexts(const Mail& mail) {
   values.set("cancel", mail.cause == Notification::CANCEL_CALENDAR_ENTRY);
   values.set("sender", mail.sender.ToString());
   values.set("title", mail.event.title);
+  values.set("event", mail.event.name());
+  values.set("open", mail.event.state == Event::OPEN);
   values.set("time_zone", time_zone_name);
   thread_local Templates templates;
   SetSlots(templates, mail, time_zone, values);

@@ -150,7 +150,9 @@ long Milliseconds(absl::Duration duration) { return static_cast<long>(absl::ToIn
 
 SendResult ResultOf(CURLcode code, long reply, const Sending& sending, const std::string& to) {
   if (code == CURLE_OK) return {Outcomes::ACCEPTED, ""};
-  const std::string what = reply >= 400 ? Reduced(sending.refusal, to) : std::string(curl_easy_strerror(code));
+  const std::string what = reply >= 400                   ? Reduced(sending.refusal, to)
+                           : code == CURLE_USE_SSL_FAILED ? "the mail server offers no STARTTLS"
+                                                          : std::string(curl_easy_strerror(code));
   // CURLE_SEND_ERROR is how curl tells that MAIL, RCPT or DATA was refused. Other refusals (the greeting, EHLO, AUTH)
   // are not about this mail.
   const bool about_mail = code == CURLE_SEND_ERROR || sending.handed_over;
@@ -164,7 +166,11 @@ SendResult ResultOf(CURLcode code, long reply, const Sending& sending, const std
 std::string SmtpUrlViolation(const std::string& url) {
   const std::unique_ptr<CURLU, void (*)(CURLU*)> parsed(curl_url(), &curl_url_cleanup);
   const CURLUcode code = curl_url_set(parsed.get(), CURLUPART_URL, url.c_str(), CURLU_NON_SUPPORT_SCHEME);
-  if (code != CURLUE_OK || (!url.starts_with("smtp://") && !url.starts_with("smtps://"))) {
+  char* path = nullptr;
+  const bool bare = code == CURLUE_OK && curl_url_get(parsed.get(), CURLUPART_PATH, &path, 0) == CURLUE_OK &&
+                    std::string_view(path) == "/";
+  curl_free(path);
+  if (!bare || (!url.starts_with("smtp://") && !url.starts_with("smtps://"))) {
     return "must be smtp://host:port or smtps://host:port";
   }
   if (url.find('@') != std::string::npos)

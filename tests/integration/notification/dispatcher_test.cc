@@ -117,6 +117,7 @@ TEST_F(Dispatches, N5_AMailServerThatHangsDelaysNoOtherMail) {
   ASSERT_TRUE(test::Eventually([&] { return CountOf(v1::Notification::SENT) == 2; }, settings_.send_timeout / 2));
   EXPECT_EQ(CountOf(v1::Notification::PENDING), 1);
   // Several at once: the others went by connections of their own.
+  ASSERT_TRUE(Eventually([&] { return server.Mails().size() == 3; }));
   std::set<std::string> connections;
   for (const std::string& mail : server.Mails()) {
     const size_t at = mail.find("X-Connection: ");
@@ -601,7 +602,10 @@ TEST_F(Dispatches, APoisonedRowIsNotSentAndKeepsNoOtherBack) {
       ASSERT_THAT(each.attempts, SizeIs(1));
       EXPECT_EQ(each.attempts[0].outcome, Outcomes::REFUSED) << poison;
     }
-    ASSERT_TRUE(Eventually([&] { return mailbox.Mails().size() == failed; })) << poison;
+    ASSERT_TRUE(Eventually([&] {
+      return database_.Sql("select count(*)::text from parley.notifications where state = 'SENT'") ==
+             absl::StrCat(failed);
+    })) << poison;
     // As it was.
     database_.Sql("update parley.event_parties set user_id = '" + bob_.id.ToString() + "' where position = 1");
     database_.Sql(
@@ -613,6 +617,7 @@ TEST_F(Dispatches, APoisonedRowIsNotSentAndKeepsNoOtherBack) {
         good.id.ToString() + "' and e.event_id = '" + id + "'");
   }
   // The good one's, each to its one recipient.
+  ASSERT_THAT(mailbox.Mails(), SizeIs(failed));
   for (const std::string& mail : mailbox.Mails()) {
     EXPECT_THAT(mail, HasSubstr("\r\nSubject: Appointment: Good\r\n"));
     EXPECT_TRUE(mail.starts_with("X-MailFrom: parley@example.com\r\nX-RcptTo: Bob@example.com\r\nX-Connection: "));

@@ -290,6 +290,7 @@ TEST_F(SmtpTls, NothingIsSentInTheClear) {
   MailServer server;
   const SendResult result = SendBy({.url = server.url()});
   EXPECT_EQ(result.outcome, Outcomes::DEFERRED);
+  EXPECT_EQ(result.detail, "the mail server offers no STARTTLS");
   EXPECT_THAT(server.Mails(), IsEmpty());
   // A login not either, whatever the settings.
   EXPECT_EQ(SendBy({.url = server.url(), .starttls = false, .username = "parley", .password = "secret"}).outcome,

@@ -177,6 +177,9 @@ TEST(ComposeMail, N7_WithoutAPublicAddressTheKeyStandsAloneOnALine) {
   EXPECT_THAT(mail.lines, Contains(kToken).Times(1));
   EXPECT_THAT(mail.lines,
               Contains("Your key, for this event alone, is good until Fri 27 Nov 2026 14:00 (UTC+01:00), for 5 days:"));
+  // Whoever has nothing else can call with it.
+  EXPECT_THAT(mail.lines, Contains("To view, change and confirm events/01901644-0000-7000-8000-000000000001:"));
+  EXPECT_THAT(mail.html, HasSubstr("<code>events/01901644-0000-7000-8000-000000000001</code>"));
   EXPECT_THAT(mail.text, Not(HasSubstr("http")));
   EXPECT_FALSE(mail.headers.contains("List-Unsubscribe"));
   Mail mean = WithoutAddress();
@@ -256,6 +259,11 @@ TEST(ComposeMail, SaysHowTheEventStands) {
   Mail mail = SomeMail();
   mail.event.state = Event::AGREED;
   EXPECT_THAT(ComposeAndRead(mail).text, HasSubstr("Agreed time (time zone Europe/Berlin):"));
+  // Nothing is invited that would be refused (A4).
+  EXPECT_THAT(ComposeAndRead(mail).lines, Contains("To view:"));
+  for (const std::string& part : {ComposeAndRead(mail).text, ComposeAndRead(mail).html}) {
+    EXPECT_THAT(part, Not(HasSubstr("confirm")));
+  }
   mail.event.slots.clear();
   mail.event.state = Event::OPEN;
   EXPECT_THAT(ComposeAndRead(mail).text, HasSubstr("No times are proposed at the moment."));
