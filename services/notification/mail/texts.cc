@@ -53,15 +53,14 @@ std::string Day(Templates& templates, absl::Time time, const absl::TimeZone& tim
 
 std::string Describe(Templates& templates, const Slot& slot, const absl::TimeZone& time_zone) {
   data values;
-  const std::string begin_day = Day(templates, slot.start, time_zone);
-  const std::string end_day = Day(templates, slot.end(), time_zone);
   const std::string begin_offset = Offset(slot.start, time_zone);
   const std::string end_offset = Offset(slot.end(), time_zone);
-  values.set("begin_day", begin_day);
+  values.set("begin_day", Day(templates, slot.start, time_zone));
   values.set("begin_clock", Clock(slot.start, time_zone));
   values.set("end_clock", Clock(slot.end(), time_zone));
   values.set("end_offset", end_offset);
-  if (end_day != begin_day) values.set("end_day", end_day);
+  const bool same_day = absl::ToCivilDay(slot.start, time_zone) == absl::ToCivilDay(slot.end(), time_zone);
+  if (!same_day) values.set("end_day", Day(templates, slot.end(), time_zone));
   if (end_offset != begin_offset) values.set("begin_offset", begin_offset);
   return templates.slot_template.render(values);
 }
