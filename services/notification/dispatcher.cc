@@ -32,7 +32,7 @@ constexpr absl::Duration kPaceWindow = absl::Seconds(1);
 // transaction cost less each; but what waits behind mails that take long loses its lease.
 constexpr absl::Duration kAhead = absl::Milliseconds(100);
 constexpr double kMinAhead = 2;
-constexpr double kMaxAhead = 16;
+constexpr double kMaxAhead = 32;
 // The part that the last mail has in the mean of all.
 constexpr double kLastShare = 0.1;
 // So long the ends of attempts wait for others that are recorded along with them.
