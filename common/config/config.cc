@@ -119,8 +119,8 @@ void Config::Subcommand(const std::string& name, const std::string& purpose) {
   adding_to_ = parent->add_subcommand(name.substr(space + 1), purpose);
 }
 
-void Config::AddArgument(const std::string& name, std::string& value, const std::string& help) {
-  adding_to_->add_option(name, value, help)->required();
+void Config::AddArgument(const std::string& name, std::string& value, const std::string& help, bool required) {
+  adding_to_->add_option(name, value, help)->required(required);
 }
 
 std::string Config::subcommand() const {

@@ -51,8 +51,8 @@ class Config {
   // Begins a subcommand, of one word or of two (`log replay`): what is added from here on is its own, and is missed
   // only where it is the one given. A program that has subcommands wants one of them.
   void Subcommand(const std::string& name, const std::string& purpose);
-  // What follows without a flag. Missing is an error.
-  void AddArgument(const std::string& name, std::string& value, const std::string& help);
+  // What follows without a flag. Missing is an error, where `required`.
+  void AddArgument(const std::string& name, std::string& value, const std::string& help, bool required = true);
 
   // Nothing where all is well. Else the program's exit code, after `--help` (0) or a message on standard error (2).
   std::optional<int> Parse(int argc, char** argv);

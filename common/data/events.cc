@@ -17,7 +17,8 @@ constexpr int64_t kMaxScanned = 1000;
   "       (select local_part from users where user_id = e.initiator_id), "                                            \
   "       (select domain from users where user_id = e.initiator_id), "                                                \
   "       e.confirmed_ids, e.create_time, e.update_time, e.delete_time, e.last_sequence, "                            \
-  "       p.user_ids, p.local_parts, p.domains, e.predecessor_id, e.successor_id "                                    \
+  "       p.user_ids, p.local_parts, p.domains, e.predecessor_id, e.successor_id, "                                   \
+  "       e.last_hash "                                                                                               \
   "from events e cross join lateral ("                                                                                \
   "  select array_agg(q.user_id order by q.position) as user_ids, "                                                   \
   "         array_agg(q.local_part order by q.position) as local_parts, "                                             \
@@ -46,6 +47,7 @@ Event EventOf(const Row& row) {
   const auto domains = row.GetTexts(18);
   if (!row.IsNull(19)) event.predecessor_id = row.GetUuid(19);
   if (!row.IsNull(20)) event.successor_id = row.GetUuid(20);
+  event.last_hash = row.GetText(21);
   for (size_t i = 0; i < user_ids.size(); ++i) event.parties.push_back({user_ids[i], {local_parts[i], domains[i]}});
   return event;
 }
@@ -192,22 +194,24 @@ absl::StatusOr<EventPage> Events::List(const EventQuery& query, const std::optio
 constexpr Statement kInsert{"insert_events", R"sql(
   with made as (
     insert into events (event_id, title, slots, state, revision, quorum, confirmed_by, time_zone, initiator_id,
-                        confirmed_ids, create_time, update_time, last_sequence, predecessor_id)
+                        confirmed_ids, create_time, update_time, last_sequence, predecessor_id, last_hash)
     select n.event_id, n.title, ($12::tstzrange[])[n.first_slot:n.last_slot], n.state, n.revision, n.quorum,
            n.confirmed_by, n.time_zone, n.initiator_id, ($13::uuid[])[n.first_confirmed:n.last_confirmed],
            n.create_time, n.create_time, n.last_sequence,
-           nullif(n.predecessor_id, '00000000-0000-0000-0000-000000000000')
+           nullif(n.predecessor_id, '00000000-0000-0000-0000-000000000000'), n.last_hash
     from unnest($1::uuid[], $2::text[], $3::text[], $4::int8[], $5::text[], $6::text[], $7::text[], $8::uuid[],
-                $9::timestamptz[], $10::int8[], $11::int8[], $14::int8[], $15::int8[], $16::int8[], $21::uuid[])
+                $9::timestamptz[], $10::int8[], $11::int8[], $14::int8[], $15::int8[], $16::int8[], $21::uuid[],
+                $22::bytea[])
       as n (event_id, title, state, revision, quorum, confirmed_by, time_zone, initiator_id, create_time, first_slot,
-            last_slot, first_confirmed, last_confirmed, last_sequence, predecessor_id))
-  insert into event_parties (event_id, user_id, position, local_part)
-  select event_id, user_id, position, local_part
-  from unnest($17::uuid[], $18::uuid[], $19::int8[], $20::text[]) as n (event_id, user_id, position, local_part))sql"};
+            last_slot, first_confirmed, last_confirmed, last_sequence, predecessor_id, last_hash))
+  insert into event_parties (event_id, user_id, position, local_part, salt)
+  select event_id, user_id, position, local_part, salt
+  from unnest($17::uuid[], $18::uuid[], $19::int8[], $20::text[], $23::bytea[])
+    as n (event_id, user_id, position, local_part, salt))sql"};
 
 absl::Status Events::Insert(absl::Span<const Event> events) {
   std::vector<Uuid> ids, initiators, confirmed, party_events, party_users, predecessors;
-  std::vector<std::string> titles, states, quorums, confirmed_bys, time_zones, local_parts;
+  std::vector<std::string> titles, states, quorums, confirmed_bys, time_zones, local_parts, hashes, salts;
   std::vector<int64_t> revisions, first_slots, last_slots, first_confirmed, last_confirmed, sequences, positions;
   std::vector<absl::Time> times;
   std::vector<Slot> slots;
@@ -222,6 +226,7 @@ absl::Status Events::Insert(absl::Span<const Event> events) {
     initiators.push_back(event.initiator_id);
     times.push_back(event.create_time);
     sequences.push_back(event.last_sequence);
+    hashes.push_back(event.last_hash);
     predecessors.push_back(event.predecessor_id.value_or(Uuid{}));
     first_slots.push_back(static_cast<int64_t>(slots.size()) + 1);
     slots.insert(slots.end(), event.slots.begin(), event.slots.end());
@@ -234,6 +239,7 @@ absl::Status Events::Insert(absl::Span<const Event> events) {
       party_users.push_back(event.parties[i].user_id);
       positions.push_back(static_cast<int64_t>(i));
       local_parts.push_back(event.parties[i].address.local_part);
+      salts.push_back(event.parties[i].salt);
     }
   }
   Params params;
@@ -241,7 +247,7 @@ absl::Status Events::Insert(absl::Span<const Event> events) {
   params.AddTexts(time_zones).AddUuids(initiators).AddTimes(times).AddInts(first_slots).AddInts(last_slots);
   params.AddSlots(slots).AddUuids(confirmed).AddInts(first_confirmed).AddInts(last_confirmed).AddInts(sequences);
   params.AddUuids(party_events).AddUuids(party_users).AddInts(positions).AddTexts(local_parts);
-  params.AddUuids(predecessors);
+  params.AddUuids(predecessors).AddByteStrings(hashes).AddByteStrings(salts);
   return tx_.Execute(kInsert, params).status();
 }
 

@@ -22,7 +22,8 @@ namespace parley::data {
 
 struct Party {
   Uuid user_id;
-  Address address;  // spelled as for this event
+  Address address;        // spelled as for this event
+  std::string salt = {};  // of the log's commitment to it; read by LogEntries alone
 };
 
 struct Event {
@@ -46,8 +47,9 @@ struct Event {
   absl::Time update_time;
   std::optional<absl::Time> delete_time;
   int64_t last_sequence = 0;
-  std::optional<Uuid> predecessor_id;  // the event from which it was made
-  std::optional<Uuid> successor_id;    // the one that was made from it
+  std::string last_hash = std::string(32, '\0');  // of that entry; before the first, what that one is chained to
+  std::optional<Uuid> predecessor_id;             // the event from which it was made
+  std::optional<Uuid> successor_id;               // the one that was made from it
 
   // `events/...`
   std::string name() const { return "events/" + id.ToString(); }
@@ -97,9 +99,10 @@ class Events {
   // At most `limit` events from behind `after` on. However few the query lets through, no more than a thousand are
   // looked at, so that every page costs the same: it may end early, even empty, with a `next`.
   absl::StatusOr<EventPage> List(const EventQuery& query, const std::optional<EventCursor>& after, int limit);
-  // New events, without successors, with `last_sequence` as it will be once their first entries are appended.
+  // New events, without successors, whose first entries are appended: with `last_sequence` and `last_hash` of these.
   absl::Status Insert(absl::Span<const Event> events);
-  // Writes all that can change, but for last_sequence, which LogEntries::Append raises. The row must be locked.
+  // Writes all that can change, but for the place of the last entry, which LogEntries::Append moves. The row must be
+  // locked.
   absl::Status Save(const Event& event);
 
  private:

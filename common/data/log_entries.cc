@@ -1,6 +1,11 @@
 #include "common/data/log_entries.h"
 
+#include <map>
+#include <set>
+
+#include "common/data/entry_record.h"
 #include "common/status/status.h"
+#include "common/tlog/merkle.h"
 
 namespace parley::data {
 
@@ -13,23 +18,66 @@ LogEntry EntryOf(const Event& event, LogEntry::Occurrence occurrence, const Effe
   entry.effector_id = effector.user_id;
   entry.revision = event.revision;
   entry.slots = event.slots;
+  entry.previous_hash = event.last_hash;
   if (effector.email_token_id) entry.data.set_email_token_id(effector.email_token_id->ToBytes());
   if (effector.acted_by_id) entry.data.set_acted_by_id(effector.acted_by_id->ToBytes());
+  if (event.FindParty(effector.user_id) == nullptr) entry.staff_ids.push_back(effector.user_id);
+  if (effector.acted_by_id && event.FindParty(*effector.acted_by_id) == nullptr) {
+    entry.staff_ids.push_back(*effector.acted_by_id);
+  }
   return entry;
+}
+
+// Those who were not named before, with what is needed to name them.
+constexpr Statement kNameStaff{"name_staff", R"sql(
+  insert into event_staff (event_id, user_id, local_part, salt)
+  select s.event_id, s.user_id, u.local_part, s.salt
+  from unnest($1::uuid[], $2::uuid[], $3::bytea[]) as s (event_id, user_id, salt)
+  join users u using (user_id)
+  on conflict (event_id, user_id) do nothing
+  returning event_id, user_id, local_part, salt, (select domain from users u where u.user_id = event_staff.user_id))sql"};
+
+absl::Status LogEntries::NameStaff(std::vector<LogEntry>& entries) {
+  std::set<std::pair<Uuid, Uuid>> events_and_users;
+  for (const LogEntry& entry : entries) {
+    for (const Uuid& id : entry.staff_ids) events_and_users.emplace(entry.event_id, id);
+  }
+  if (events_and_users.empty()) return absl::OkStatus();
+  std::vector<Uuid> events, users;
+  std::vector<std::string> salts;
+  for (const auto& [event, user] : events_and_users) {
+    events.push_back(event);
+    users.push_back(user);
+    salts.push_back(MakeSalt());
+  }
+  PARLEY_ASSIGN_OR_RETURN(const Result result,
+                          tx_.Execute(kNameStaff, Params().AddUuids(events).AddUuids(users).AddByteStrings(salts)));
+  for (int i = 0; i < result.size(); ++i) {
+    const Row row = result[i];
+    const Uuid user = row.GetUuid(1);
+    const auto first = std::ranges::find_if(entries, [&](const LogEntry& entry) {
+      return entry.event_id == row.GetUuid(0) && std::ranges::find(entry.staff_ids, user) != entry.staff_ids.end();
+    });
+    first->named += Named(user, row.GetText(3), {std::string(row.GetText(2)), std::string(row.GetText(4))});
+  }
+  return absl::OkStatus();
 }
 
 constexpr Statement kAppend{"append_log_entries", R"sql(
   with entry as (
     select * from unnest($1::uuid[], $2::int8[], $3::timestamptz[], $4::text[], $5::uuid[], $6::int8[], $7::int8[],
-                         $8::int8[], $10::bytea[])
-      as n (event_id, sequence, create_time, occurrence, effector_id, revision, first_slot, last_slot, data)
+                         $8::int8[], $10::bytea[], $11::bytea[], $12::bytea[])
+      as n (event_id, sequence, create_time, occurrence, effector_id, revision, first_slot, last_slot, data, named, hash)
   ), head as (
-    update events e set last_sequence = h.sequence
-    from (select event_id, max(sequence) as sequence from entry where sequence > 1 group by event_id) h
-    where e.event_id = h.event_id and e.last_sequence < h.sequence)
-  insert into log_entries (event_id, sequence, create_time, occurrence, effector_id, revision, slots, data)
+    update events e set last_sequence = h.sequence, last_hash = h.hash
+    from (select distinct on (event_id) event_id, sequence, hash from entry where sequence > 1
+          order by event_id, sequence desc) h
+    where e.event_id = h.event_id and e.last_sequence < h.sequence
+  ), unsequenced as (
+    insert into unsequenced_entries (event_ids, sequences, hashes) values ($1, $2, $12))
+  insert into log_entries (event_id, sequence, create_time, occurrence, effector_id, revision, slots, data, named, hash)
   select event_id, sequence, create_time, occurrence, effector_id, revision,
-         ($9::tstzrange[])[first_slot:last_slot], data
+         ($9::tstzrange[])[first_slot:last_slot], data, named, hash
   from entry)sql"};
 
 constexpr Statement kAppendEnded{
@@ -44,13 +92,19 @@ bool Ends(const internal::data::v1::EntryData& data) {
 
 }  // namespace
 
-absl::Status LogEntries::Append(absl::Span<const LogEntry> entries) {
+absl::StatusOr<std::vector<std::string>> LogEntries::Append(absl::Span<const LogEntry> appended) {
+  std::vector<LogEntry> entries(appended.begin(), appended.end());
+  PARLEY_RETURN_IF_ERROR(NameStaff(entries));
   std::vector<Uuid> events, effectors;
   std::vector<int64_t> sequences, revisions, first_slots, last_slots;
   std::vector<absl::Time> times;
-  std::vector<std::string> occurrences, data;
+  std::vector<std::string> occurrences, data, named, hashes;
   std::vector<Slot> slots;
-  for (const LogEntry& entry : entries) {
+  std::map<Uuid, std::string> last_hashes;  // of the events that have several of the entries
+  for (LogEntry& entry : entries) {
+    entry.data_bytes = entry.data.SerializeAsString();
+    std::string& last_hash = last_hashes.try_emplace(entry.event_id, entry.previous_hash).first->second;
+    last_hash = tlog::LeafHash(RecordOf(entry, last_hash));
     events.push_back(entry.event_id);
     sequences.push_back(entry.sequence);
     times.push_back(entry.create_time);
@@ -60,17 +114,20 @@ absl::Status LogEntries::Append(absl::Span<const LogEntry> entries) {
     first_slots.push_back(static_cast<int64_t>(slots.size()) + 1);
     slots.insert(slots.end(), entry.slots.begin(), entry.slots.end());
     last_slots.push_back(static_cast<int64_t>(slots.size()));
-    data.push_back(entry.data.SerializeAsString());
+    data.push_back(std::move(entry.data_bytes));
+    named.push_back(std::move(entry.named));
+    hashes.push_back(last_hash);
   }
   Params params;
   params.AddUuids(events).AddInts(sequences).AddTimes(times).AddTexts(occurrences).AddUuids(effectors);
   params.AddInts(revisions).AddInts(first_slots).AddInts(last_slots).AddSlots(slots).AddByteStrings(data);
+  params.AddByteStrings(named).AddByteStrings(hashes);
   PARLEY_RETURN_IF_ERROR(tx_.Execute(kAppend, params).status());
   for (const LogEntry& entry : entries) {
     if (!Ends(entry.data)) continue;
     PARLEY_RETURN_IF_ERROR(tx_.Execute(kAppendEnded, Params().Add(entry.event_id).Add(entry.sequence)).status());
   }
-  return absl::OkStatus();
+  return hashes;
 }
 
 constexpr Statement kClaimEnded{"claim_ended_event", R"sql(
@@ -106,8 +163,47 @@ absl::Status EndedEvents::Postpone(const EndedEvent& ended, absl::Duration pause
   return tx_.Execute(kPostponeEnded, params).status();
 }
 
+LogEntry LogEntryOf(const Row& row, int column) {
+  LogEntry entry;
+  entry.event_id = row.GetUuid(column);
+  entry.sequence = row.GetInt(column + 1);
+  entry.create_time = row.GetTime(column + 2);
+  if (!event::v1::LogEntry::Occurrence_Parse(std::string(row.GetText(column + 3)), &entry.occurrence)) {
+    entry.occurrence = event::v1::LogEntry::OCCURRENCE_UNSPECIFIED;
+  }
+  entry.effector_id = row.GetUuid(column + 4);
+  entry.revision = row.GetInt(column + 5);
+  entry.slots = row.GetSlots(column + 6);
+  entry.data_bytes = row.GetText(column + 7);
+  entry.named = row.GetText(column + 8);
+  entry.hash = row.GetText(column + 9);
+  return entry;
+}
+
+std::string NameOf(const Uuid& event_id, int64_t sequence) {
+  return absl::StrCat("events/", event_id.ToString(), "/logEntries/", sequence);
+}
+
+constexpr Statement kListNamed{"list_named_users", R"sql(
+  select n.user_id, n.local_part, (select domain from users u where u.user_id = n.user_id), n.salt
+  from (select user_id, local_part, salt from event_parties where event_id = $1
+        union all
+        select user_id, local_part, salt from event_staff where event_id = $1) n
+  order by n.user_id)sql"};
+
+absl::StatusOr<std::vector<NamedUser>> LogEntries::ListNamed(const Uuid& event_id) {
+  PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kListNamed, Params().Add(event_id)));
+  std::vector<NamedUser> named;
+  for (int i = 0; i < result.size(); ++i) {
+    const Row row = result[i];
+    named.push_back(
+        {row.GetUuid(0), {std::string(row.GetText(1)), std::string(row.GetText(2))}, std::string(row.GetText(3))});
+  }
+  return named;
+}
+
 constexpr Statement kList{"list_log_entries", R"sql(
-  select event_id, sequence, create_time, occurrence, effector_id, revision, slots, data
+  select event_id, sequence, create_time, occurrence, effector_id, revision, slots, data, named, hash
   from log_entries where event_id = $1 and sequence > $2 order by sequence limit $3)sql"};
 
 absl::StatusOr<std::vector<LogEntry>> LogEntries::List(const Uuid& event_id, int64_t after, int limit) {
@@ -115,17 +211,9 @@ absl::StatusOr<std::vector<LogEntry>> LogEntries::List(const Uuid& event_id, int
                           tx_.Execute(kList, Params().Add(event_id).Add(after).Add(int64_t{limit})));
   std::vector<LogEntry> entries;
   for (int i = 0; i < result.size(); ++i) {
-    const Row row = result[i];
-    LogEntry& entry = entries.emplace_back();
-    entry.event_id = row.GetUuid(0);
-    entry.sequence = row.GetInt(1);
-    entry.create_time = row.GetTime(2);
-    event::v1::LogEntry::Occurrence_Parse(std::string(row.GetText(3)), &entry.occurrence);
-    entry.effector_id = row.GetUuid(4);
-    entry.revision = row.GetInt(5);
-    entry.slots = row.GetSlots(6);
-    if (!entry.data.ParseFromString(std::string(row.GetText(7)))) {
-      return Internal("a log entry's data cannot be read: " + entry.event_id.ToString());
+    LogEntry& entry = entries.emplace_back(LogEntryOf(result[i], 0));
+    if (!entry.data.ParseFromString(entry.data_bytes)) {
+      return Internal("a log entry's data cannot be read: " + NameOf(entry.event_id, entry.sequence));
     }
   }
   return entries;

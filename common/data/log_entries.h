@@ -1,5 +1,5 @@
-// The log: what happened to each event, in order, append-only (domain rules L1 to L4). Used by every service whose
-// calls write entries, in the transaction of the change.
+// The log: what happened to each event, in order, append-only, each entry chained to the one before it (domain rules L1
+// to L5). Used by every service whose calls write entries, in the transaction of the change.
 #pragma once
 
 #include <vector>
@@ -8,6 +8,13 @@
 #include "common/data/transaction.h"
 #include "parley/event/v1/log_entry.pb.h"
 #include "parley/internal/data/v1/entry_data.pb.h"
+
+namespace parley {
+
+// Of resources, in errors.
+inline constexpr char kLogEntryType[] = "parley.event.v1.LogEntry";
+
+}  // namespace parley
 
 namespace parley::data {
 
@@ -22,7 +29,21 @@ struct LogEntry {
   int64_t revision = 0;
   std::vector<Slot> slots;
   internal::data::v1::EntryData data;
+  // Whom this entry is the first of its log to name: parts of common/data/entry_record.h.
+  std::string named;
+
+  // Of entries that are read: `data` to the bit, and the entry's hash.
+  std::string data_bytes;
+  std::string hash;
+
+  // Of entries that are to be appended: the hash of the one before, and those who are on the log without being parties.
+  std::string previous_hash;
+  std::vector<Uuid> staff_ids;
 };
+
+// From the columns event_id, sequence, create_time, occurrence, effector_id, revision, slots, data, named and hash of
+// log_entries, from `column` on. `data` is not parsed.
+LogEntry LogEntryOf(const Row& row, int column);
 
 // Who does something, as the log names him.
 struct Effector {
@@ -31,22 +52,37 @@ struct Effector {
   std::optional<Uuid> acted_by_id;     // the staff user who acts for user_id
 };
 
-// What every entry says, of the event as it stands after the step; its sequence is the event's last_sequence.
+// What every entry says, of the event as it stands after the step; its sequence is the event's last_sequence. The
+// event's last_hash is still that of the entry before.
 LogEntry EntryOf(const Event& event, LogEntry::Occurrence occurrence, const Effector& effector, absl::Time now);
+
+// The resource name of an entry, `events/.../logEntries/...`.
+std::string NameOf(const Uuid& event_id, int64_t sequence);
+
+// Somebody whom the log of an event names, as it shows him.
+struct NamedUser {
+  Uuid user_id;
+  Address address;
+  std::string salt;  // of the commitment to it
+};
 
 // Within one transaction, which must outlive it.
 class LogEntries {
  public:
   explicit LogEntries(Transaction& tx) : tx_(tx) {}
 
-  // Adds the entries, and raises each event's last_sequence to the highest of its entries (a first entry stands there
-  // already, by Events::Insert). Whoever calls holds the events' rows and has numbered the entries on from
-  // last_sequence. Entries that end their event are noted in EndedEvents.
-  absl::Status Append(absl::Span<const LogEntry> entries);
+  // Adds the entries, and moves each event's last_sequence and last_hash on to the last of its entries (but for first
+  // entries: Events::Insert follows). Whoever calls holds the events' rows and has numbered the entries on from
+  // last_sequence. Answers with the hash of each. Staff whom the log has not named yet are named by the entry. Entries
+  // that end their event are noted in EndedEvents, all of them for the sequencer of the tree.
+  absl::StatusOr<std::vector<std::string>> Append(absl::Span<const LogEntry> entries);
   // Oldest first, from the one after `after` on.
   absl::StatusOr<std::vector<LogEntry>> List(const Uuid& event_id, int64_t after, int limit);
+  // All whom the log of the event names, in the order of their ids.
+  absl::StatusOr<std::vector<NamedUser>> ListNamed(const Uuid& event_id);
 
  private:
+  absl::Status NameStaff(std::vector<LogEntry>& entries);
   Transaction& tx_;
 };
 

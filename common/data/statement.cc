@@ -96,19 +96,22 @@ std::vector<Value> DecodeArray(std::string_view bytes, Decode decode) {
   return values;
 }
 
-// range_send: flags (2: the lower bound is part of it), then each bound behind its size.
+// range_send: flags, then each bound behind its size.
+constexpr char kLowerBoundIncluded = 2;
+
 void EncodeSlot(std::string& out, const Slot& slot) {
-  out.push_back(2);
+  out.push_back(kLowerBoundIncluded);
   Put32(out, 8);
   Put64(out, MicrosOf(slot.start));
   Put32(out, 8);
   Put64(out, MicrosOf(slot.end()));
 }
 
-// A range without two bounds is none that we have written; as a slot without a duration it does no harm.
+// A range without two bounds, or with other ones than [start, end), is none that we have written; as a slot without a
+// duration it does no harm.
 Slot DecodeSlot(std::string_view bytes) {
   constexpr size_t kBytes = 1 + 2 * (4 + 8);
-  if (bytes.size() != kBytes) return {};
+  if (bytes.size() != kBytes || bytes[0] != kLowerBoundIncluded) return {};
   Reader reader(bytes);
   reader.Get(5);
   const absl::Time start = TimeOf(reader.Get64());

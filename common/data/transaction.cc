@@ -32,10 +32,15 @@ void Pool::GiveBack(std::unique_ptr<Connection> connection) {
   if (connection != nullptr && !connection->broken()) idle_.push_back(std::move(connection));
 }
 
-absl::StatusOr<std::unique_ptr<Transaction>> Transaction::Begin(Pool& pool, absl::Time deadline) {
+absl::StatusOr<std::unique_ptr<Transaction>> Transaction::Begin(Pool& pool, absl::Time deadline, Isolation isolation) {
   // An idle connection may have died with the server that it led to, and the others with it: nothing was asked of
   // them yet, so going on to a new one is safe.
   constexpr int kMaxStale = 100;
+  // Who reads a whole log hands it on meanwhile.
+  const char* const begin =
+      isolation == Isolation::kReadCommitted
+          ? "begin"
+          : "begin isolation level repeatable read, read only; set local idle_in_transaction_session_timeout = 0";
   for (int stale = 0;; ++stale) {
     const absl::Duration left = deadline - absl::Now();
     if (left <= absl::ZeroDuration()) return absl::DeadlineExceededError("the deadline passed before the database");
@@ -43,7 +48,7 @@ absl::StatusOr<std::unique_ptr<Transaction>> Transaction::Begin(Pool& pool, absl
         deadline == absl::InfiniteFuture() ? 0 : std::clamp<int64_t>(absl::ToInt64Milliseconds(left), 1, 3600000);
     PARLEY_ASSIGN_OR_RETURN(auto connection, pool.Take(deadline));
     auto begun = connection->Script(absl::StrFormat(
-        "begin; set local statement_timeout = %d; select (extract(epoch from now()) * 1000000)::int8", timeout_ms));
+        "%s; set local statement_timeout = %d; select (extract(epoch from now()) * 1000000)::int8", begin, timeout_ms));
     int64_t now = 0;
     if (begun.ok() && absl::SimpleAtoi((*begun)[0].GetText(0).data(), &now)) {
       std::unique_ptr<Transaction> transaction(new Transaction(pool, std::move(connection)));

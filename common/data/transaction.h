@@ -38,11 +38,15 @@ class Pool {
   int taken_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
-// A transaction at READ COMMITTED. Rolled back at its end unless committed. Used by one thread.
+// Whether each statement sees what is committed by then, or all of them the same, and none may write.
+enum class Isolation { kReadCommitted, kSnapshot };
+
+// Rolled back at its end unless committed. Used by one thread.
 class Transaction {
  public:
   // What is left until `deadline` is the time that each of its statements has; no limit where it is infinite.
-  static absl::StatusOr<std::unique_ptr<Transaction>> Begin(Pool& pool, absl::Time deadline);
+  static absl::StatusOr<std::unique_ptr<Transaction>> Begin(Pool& pool, absl::Time deadline,
+                                                              Isolation isolation = Isolation::kReadCommitted);
   ~Transaction();
 
   absl::StatusOr<Result> Execute(const Statement& statement, const Params& params = {}) {
@@ -72,10 +76,11 @@ const absl::Status& StatusOf(const absl::StatusOr<T>& result) {
 // commit in doubt, since then the change may stand already. Errors: those of fn, UNAVAILABLE, DEADLINE_EXCEEDED,
 // UNKNOWN (OUTCOME_UNKNOWN). Thread-safe.
 template <class Fn>
-auto Transact(Pool& pool, absl::Time deadline, Fn&& fn) -> std::invoke_result_t<Fn&, Transaction&> {
+auto Transact(Pool& pool, absl::Time deadline, Fn&& fn, Isolation isolation = Isolation::kReadCommitted)
+    -> std::invoke_result_t<Fn&, Transaction&> {
   constexpr int kRuns = 5;
   for (int run = 1;; ++run) {
-    auto transaction = Transaction::Begin(pool, deadline);
+    auto transaction = Transaction::Begin(pool, deadline, isolation);
     if (!transaction.ok()) return transaction.status();
     auto result = fn(**transaction);
     absl::Status status = StatusOf(result);

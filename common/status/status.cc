@@ -152,6 +152,12 @@ absl::Status OutcomeUnknown() {
                "the connection to the database broke during the commit: read before trying again");
 }
 
+absl::Status ChainBroken(std::string_view entry) {
+  return Error(absl::StatusCode::kDataLoss, error::v1::CHAIN_BROKEN,
+               absl::StrCat("the log is not what it was, from ", std::string(entry), " on"),
+               {{"entry", std::string(entry)}});
+}
+
 absl::Status Internal(std::string_view story) { return Error(absl::StatusCode::kInternal, error::v1::INTERNAL, story); }
 
 void FieldViolations::Add(std::string_view field, std::string_view description) {

@@ -64,6 +64,8 @@ absl::Status QueueFull();
 // What is away, for a person: `the database`.
 absl::Status Unavailable(std::string_view what);
 absl::Status OutcomeUnknown();
+// DATA_LOSS. `entry` is the resource name of the first entry of the log that is not what it was.
+absl::Status ChainBroken(std::string_view entry);
 // INTERNAL. `story` is for the log; common/rpc sends a generic text in its place.
 absl::Status Internal(std::string_view story);
 

@@ -33,7 +33,7 @@ absl::StatusOr<data::Event> ChangeEvent(const Context& context, const rpc::Call&
 
     PARLEY_ASSIGN_OR_RETURN(const Outcome outcome, decide(event, tx.now()));
     PARLEY_RETURN_IF_ERROR(events.Save(outcome.event));
-    PARLEY_RETURN_IF_ERROR(data::LogEntries(tx).Append({outcome.entry}));
+    PARLEY_RETURN_IF_ERROR(data::LogEntries(tx).Append({outcome.entry}).status());
     PARLEY_RETURN_IF_ERROR(rpc::Remember(tx, context.signer, target.request_id, {{event.id}, outcome.entry.sequence}));
     return outcome.event;
   });

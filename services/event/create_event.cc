@@ -3,6 +3,7 @@
 
 #include "absl/random/random.h"
 #include "common/access/access.h"
+#include "common/data/entry_record.h"
 #include "services/event/change.h"
 #include "services/event/event_messages.h"
 #include "services/event/event_server.h"
@@ -87,7 +88,8 @@ absl::Status CreateBatch(data::Transaction& tx, const Context& context, const st
     if (parties[i].empty()) continue;
     const rpc::Call& call = creations[i].item->call;
     std::vector<data::Party> with_ids;
-    for (const Address& address : parties[i]) with_ids.push_back({named.at(address.Key()).id, address});
+    for (const Address& address : parties[i])
+      with_ids.push_back({named.at(address.Key()).id, address, data::MakeSalt()});
     Outcome outcome = Create(creations[i].parsed.command, std::move(with_ids), creators.at(call.principal.user_id),
                              EffectorOf(call.principal), Uuid::TimeOrdered(), tx.now());
     results[i] = outcome.event;
@@ -97,8 +99,9 @@ absl::Status CreateBatch(data::Transaction& tx, const Context& context, const st
     events.push_back(std::move(outcome.event));
     entries.push_back(std::move(outcome.entry));
   }
+  PARLEY_ASSIGN_OR_RETURN(const auto hashes, data::LogEntries(tx).Append(entries));
+  for (size_t i = 0; i < events.size(); ++i) events[i].last_hash = hashes[i];
   PARLEY_RETURN_IF_ERROR(data::Events(tx).Insert(events));
-  PARLEY_RETURN_IF_ERROR(data::LogEntries(tx).Append(entries));
   return records.empty() ? absl::OkStatus() : data::RequestRecords(tx).Insert(records);
 }
 

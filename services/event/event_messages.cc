@@ -52,7 +52,8 @@ void ToProto(const data::LogEntry& entry, const std::map<Uuid, std::string>& add
     const auto id = Uuid::FromBytes(bytes);
     return id ? absl::StrCat(event_name, "/", std::string(collection), "/", id->ToString()) : "";
   };
-  proto.set_name(absl::StrCat(event_name, "/logEntries/", entry.sequence));
+  proto.set_name(data::NameOf(entry.event_id, entry.sequence));
+  proto.set_hash(entry.hash);
   proto.set_sequence(entry.sequence);
   parley::ToProto(entry.create_time, proto.mutable_create_time());
   proto.set_occurrence(entry.occurrence);

@@ -9,15 +9,6 @@ std::string MethodName(std::string_view method) {
   return "/" + std::string(v1::EventService::service_full_name()) + "/" + std::string(method);
 }
 
-// A handler of one operation, bound to the context.
-template <class Request, class Response>
-auto Bind(const Context& context,
-          absl::Status (*handler)(const Context&, const rpc::Call&, const Request&, Response&)) {
-  return [&context, handler](const rpc::Call& call, const Request& request, Response& response) {
-    return handler(context, call, request, response);
-  };
-}
-
 }  // namespace
 
 EventServer::EventServer(const Context& context, rpc::CallQueue& queue)

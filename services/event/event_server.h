@@ -27,6 +27,15 @@ absl::Time BatchDeadline(absl::Span<Item* const> items) {
   return items.size() == 1 ? items.front()->call.deadline : absl::Now() + absl::Seconds(5);
 }
 
+// The handler of an operation, bound to the context.
+template <class Request, class Response>
+auto Bind(const Context& context,
+          absl::Status (*handler)(const Context&, const rpc::Call&, const Request&, Response&)) {
+  return [&context, handler](const rpc::Call& call, const Request& request, Response& response) {
+    return handler(context, call, request, response);
+  };
+}
+
 // Contracts and errors: proto/parley/event/v1/event_service.proto. Thread-safe.
 absl::Status CreateEvents(const Context& context, absl::Span<CreateItem* const> items);
 absl::Status GetEvents(const Context& context, absl::Span<GetItem* const> items);

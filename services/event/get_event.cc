@@ -52,7 +52,7 @@ absl::Status ReadBatch(data::Transaction& tx, std::vector<Reading>& readings) {
     reading.event = std::move(outcome.event);
     entries.push_back(std::move(outcome.entry));
   }
-  return entries.empty() ? absl::OkStatus() : data::LogEntries(tx).Append(entries);
+  return entries.empty() ? absl::OkStatus() : data::LogEntries(tx).Append(entries).status();
 }
 
 absl::Status ReadAndConfirm(const Context& context, const rpc::Call& call, Reading& reading) {

@@ -1,5 +1,5 @@
+#include <algorithm>
 #include <map>
-#include <set>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -20,20 +20,17 @@ struct Page {
   std::map<Uuid, std::string> addresses;  // of those that the entries name
 };
 
-// Parties as the event spells them, others as they are known.
+// As the log names them.
 absl::StatusOr<std::map<Uuid, std::string>> AddressesOf(data::Transaction& tx, const data::Event& event,
                                                         const std::vector<data::LogEntry>& entries) {
   std::map<Uuid, std::string> addresses;
   for (const data::Party& party : event.parties) addresses.emplace(party.user_id, party.address.ToString());
-  std::set<Uuid> others;
-  for (const data::LogEntry& entry : entries) {
-    for (const Uuid& id : UsersOf(entry)) {
-      if (!addresses.contains(id)) others.insert(id);
-    }
-  }
-  if (others.empty()) return addresses;
-  PARLEY_ASSIGN_OR_RETURN(const auto users, data::Users(tx).FindByIds(std::vector<Uuid>(others.begin(), others.end())));
-  for (const data::User& user : users) addresses.emplace(user.id, user.address.ToString());
+  const bool others = std::ranges::any_of(entries, [&](const data::LogEntry& entry) {
+    return std::ranges::any_of(UsersOf(entry), [&](const Uuid& id) { return !addresses.contains(id); });
+  });
+  if (!others) return addresses;
+  PARLEY_ASSIGN_OR_RETURN(const auto named, data::LogEntries(tx).ListNamed(event.id));
+  for (const data::NamedUser& user : named) addresses.emplace(user.user_id, user.address.ToString());
   return addresses;
 }
 

@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <iostream>
 
 #include "common/config/config.h"
@@ -5,12 +7,14 @@
 #include "common/data/workers.h"
 #include "common/rpc/server.h"
 #include "services/event/event_server.h"
+#include "services/event/log_server.h"
+#include "services/event/sequencer.h"
 
 int main(int argc, char** argv) {
   using namespace parley;
 
   rpc::ServerSettings settings;
-  std::string database_url, secrets;
+  std::string database_url, secrets, log_key, checkpoint_dir;
   // Few, so that what waits is run together.
   int workers = 2;
   int queue_capacity = 1024;
@@ -20,6 +24,12 @@ int main(int argc, char** argv) {
   settings.AddTo(config);
   config.AddSecret("database-url", database_url, "The database, as the login parley_service.");
   config.AddSecret("principal-secrets", secrets, "One or two secrets that Parley's processes share, a line each.");
+  config.AddSecret("log-key", log_key,
+                   "The Ed25519 key that signs the log's checkpoints, in PEM: openssl genpkey -algorithm ed25519.");
+  config.Add("checkpoint-dir", checkpoint_dir,
+             "A folder for the last checkpoint that was signed, outside of the database: it must not be restored with "
+             "it.");
+  config.Required();
   config.Add("workers", workers, "Threads that run calls, each with a connection to the database.", 1, 64);
   config.Add("queue-capacity", queue_capacity, "Calls that may wait; more are refused at once.", 1, 1000000);
   config.Add("max-parties", limits.max_parties, "The most parties of an event.", 1, 1000);
@@ -32,17 +42,35 @@ int main(int argc, char** argv) {
     std::cerr << "parley-event: " << signer.status().message() << "\n";
     return 2;
   }
+  const auto key = tlog::SigningKey::FromPem(log_key);
+  if (!key.ok()) {
+    std::cerr << "parley-event: " << key.status().message() << " (PARLEY_LOG_KEY)\n";
+    return 2;
+  }
+  if (access(checkpoint_dir.c_str(), W_OK | X_OK) != 0) {
+    std::cerr << "parley-event: --checkpoint-dir: cannot write into " << checkpoint_dir << "\n";
+    return 2;
+  }
 
   rpc::StartProcess("event", settings);
-  // One more than the workers, so that they never hold back the check whether the database is there.
-  data::Pool pool(database_url, workers + 1);
+  // Two more than the workers: for the sequencer, and to see whether the database is there while all threads work.
+  data::Pool pool(database_url, workers + 2);
   data::Workers threads(workers, queue_capacity);
   rpc::CallQueue queue{*signer, threads, settings.default_deadline};
   rpc::Limiter views(absl::Minutes(1) / views_per_minute, views_per_minute);
   const event::Context context{pool, *signer, views, limits};
-  event::EventServer server(context, queue);
-  return rpc::Serve(settings, {.names = {std::string(event::v1::EventService::service_full_name())},
-                               .services = {&server},
+  event::EventServer event_server(context, queue);
+  event::LogServer log_server(context, queue);
+  const event::CheckpointFile checkpoint_file(checkpoint_dir);
+  event::Sequencer sequencer(pool, *key, checkpoint_file);
+  auto ready = [&] {
+    absl::Status status = data::CheckSchema(pool, absl::Now() + absl::Seconds(5));
+    if (status.ok()) sequencer.Start();
+    return status;
+  };
+  return rpc::Serve(settings, {.names = {std::string(event::v1::EventService::service_full_name()),
+                                         std::string(event::v1::LogService::service_full_name())},
+                               .services = {&event_server, &log_server},
                                .generic = nullptr,
-                               .ready = [&pool] { return data::CheckSchema(pool, absl::Now() + absl::Seconds(5)); }});
+                               .ready = ready});
 }

@@ -1,6 +1,7 @@
 #include <map>
 
 #include "common/access/access.h"
+#include "common/data/entry_record.h"
 #include "services/event/change.h"
 #include "services/event/event_messages.h"
 #include "services/event/event_server.h"
@@ -13,7 +14,7 @@ absl::StatusOr<std::vector<data::Party>> WithIds(data::Transaction& tx, const st
   std::map<std::string, Uuid> ids;
   for (const data::User& user : users) ids.emplace(user.address.Key(), user.id);
   std::vector<data::Party> parties;
-  for (const Address& address : addresses) parties.push_back({ids.at(address.Key()), address});
+  for (const Address& address : addresses) parties.push_back({ids.at(address.Key()), address, data::MakeSalt()});
   return parties;
 }
 
@@ -37,12 +38,13 @@ absl::StatusOr<data::Event> Reopen(data::Transaction& tx, const Context& context
   const data::User& creator = callers.front();
   PARLEY_ASSIGN_OR_RETURN(const auto addresses, PartiesToBe(creation, creator, context.limits.max_parties, tx.now()));
   PARLEY_ASSIGN_OR_RETURN(auto parties, WithIds(tx, addresses));
-  const Outcome made = Create(creation, std::move(parties), creator, effector, Uuid::TimeOrdered(), tx.now());
+  Outcome made = Create(creation, std::move(parties), creator, effector, Uuid::TimeOrdered(), tx.now());
   const Outcome left = Succeeded(old, made.event, effector, tx.now());
 
-  PARLEY_RETURN_IF_ERROR(events.Insert({made.event}));
   PARLEY_RETURN_IF_ERROR(events.Save(left.event));
-  PARLEY_RETURN_IF_ERROR(data::LogEntries(tx).Append({left.entry, made.entry}));
+  PARLEY_ASSIGN_OR_RETURN(const auto hashes, data::LogEntries(tx).Append({left.entry, made.entry}));
+  made.event.last_hash = hashes[1];
+  PARLEY_RETURN_IF_ERROR(events.Insert({made.event}));
   PARLEY_RETURN_IF_ERROR(
       rpc::Remember(tx, context.signer, parsed.target.request_id, {{made.event.id}, made.entry.sequence}));
   return made.event;

@@ -10,8 +10,7 @@ namespace {
 constexpr int kPage = 1000;
 
 absl::Status Wrong(const data::LogEntry& entry, std::string_view what) {
-  return absl::DataLossError(
-      absl::StrCat("events/", entry.event_id.ToString(), "/logEntries/", entry.sequence, ": ", std::string(what)));
+  return absl::DataLossError(absl::StrCat(data::NameOf(entry.event_id, entry.sequence), ": ", std::string(what)));
 }
 
 std::optional<Uuid> IdIn(const std::string& bytes) { return Uuid::FromBytes(bytes); }
@@ -153,7 +152,7 @@ absl::StatusOr<data::Event> ReadBackEntry(data::Transaction& tx, const data::Eve
                             return entry.sequence <= sequence;
                           }));
   if (past.last_sequence != sequence) {
-    return NotFound("parley.event.v1.LogEntry", absl::StrCat(present.name(), "/logEntries/", sequence));
+    return NotFound(kLogEntryType, data::NameOf(present.id, sequence));
   }
   return past;
 }

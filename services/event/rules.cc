@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "common/data/entry_record.h"
 
 namespace parley::event {
 namespace {
@@ -88,7 +89,10 @@ Outcome Create(const CreateCommand& command, std::vector<data::Party> parties, c
   data::LogEntry entry = EntryOf(event, v1::LogEntry::UPDATE, caller, now);
   auto* opened = entry.data.mutable_opened();
   opened->set_title(event.title);
-  for (const data::Party& each : event.parties) opened->add_party_ids(each.user_id.ToBytes());
+  for (const data::Party& each : event.parties) {
+    opened->add_party_ids(each.user_id.ToBytes());
+    entry.named += data::Named(each.user_id, each.salt, each.address);
+  }
   opened->set_quorum(event.quorum);
   opened->set_confirmed_by(event.confirmed_by);
   opened->set_time_zone(event.time_zone);

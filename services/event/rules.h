@@ -60,8 +60,8 @@ void CheckAdded(const GivenSlots& given, const std::vector<Slot>& present, absl:
 // are none or more than `max_parties`, or where slots have ended (E6).
 absl::StatusOr<std::vector<Address>> PartiesToBe(const CreateCommand& command, const data::User& creator,
                                                  int max_parties, absl::Time now);
-// `parties` are those of PartiesToBe, with their ids. Creating affirms for a creator who is a party, and closes
-// nothing.
+// `parties` are those of PartiesToBe, with their ids and salts. Creating affirms for a creator who is a party, and
+// closes nothing.
 Outcome Create(const CreateCommand& command, std::vector<data::Party> parties, const data::User& creator,
                const data::Effector& caller, const Uuid& id, absl::Time now);
 

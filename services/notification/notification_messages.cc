@@ -60,7 +60,7 @@ absl::Status AppendEntries(data::Transaction& tx, data::Event event, const data:
     entry.data.set_sender_id(notification.sender_id.ToBytes());
     entry.data.set_notification_id(notification.id.ToBytes());
   }
-  return data::LogEntries(tx).Append(entries);
+  return data::LogEntries(tx).Append(entries).status();
 }
 
 const data::Party* FindParty(const data::Event& event, const Address& address) {

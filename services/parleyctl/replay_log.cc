@@ -52,14 +52,19 @@ absl::StatusOr<std::string> Replay(data::Transaction& tx, const Uuid& id) {
 
 }  // namespace
 
-absl::StatusOr<std::string> ReplayLog(const std::string& database_url, const std::string& event) {
+absl::StatusOr<Uuid> ParseEvent(const std::string& event) {
   const auto named = rpc::ParseName(event, "events");
   const auto id = named ? named : Uuid::Parse(event);
   if (!id) return absl::InvalidArgumentError("the event must be events/{event}, or its id");
+  return *id;
+}
+
+absl::StatusOr<std::string> ReplayLog(const std::string& database_url, const std::string& event) {
+  PARLEY_ASSIGN_OR_RETURN(const Uuid id, ParseEvent(event));
   data::Pool pool(database_url, 1);
   const absl::Time deadline = absl::Now() + kDatabaseTime;
   PARLEY_RETURN_IF_ERROR(data::CheckSchema(pool, deadline));
-  return data::Transact(pool, deadline, [&](data::Transaction& tx) { return Replay(tx, *id); });
+  return data::Transact(pool, deadline, [&](data::Transaction& tx) { return Replay(tx, id); });
 }
 
 }  // namespace parley::ctl

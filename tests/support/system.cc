@@ -19,6 +19,7 @@
 #include "common/rpc/channel.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "parley/token/v1/token_service.grpc.pb.h"
+#include "tests/support/log_key.h"
 #include "tests/support/mail_server.h"
 
 namespace parley::test {
@@ -123,8 +124,11 @@ std::string Client::call_id() const {
 }
 
 System::System(SystemSettings settings)
-    : settings_(std::move(settings)), secrets_("a secret that only the processes of this test share") {
+    : settings_(std::move(settings)),
+      secrets_("a secret that only the processes of this test share"),
+      log_key_(MakeLogKey()) {
   std::filesystem::create_directory(mail_folder());
+  std::filesystem::create_directory(checkpoint_folder());
   // While it makes no call a client of gRPC looks at its connection only this often, and keeps a server that is
   // stopping waiting that long. gRPC reads it once, before the first channel.
   setenv("GRPC_CLIENT_CHANNEL_BACKUP_POLL_INTERVAL_MS", "50", 1);
@@ -138,6 +142,7 @@ std::string System::address(const std::string& process) const {
 Environment System::environment(const std::string& process) const {
   Environment environment{{"PARLEY_PRINCIPAL_SECRETS", secrets_}};
   if (process == "notification") environment["PARLEY_SUPPRESSION_SECRET"] = kSuppressionSecret;
+  if (process == "event") environment["PARLEY_LOG_KEY"] = log_key_;
   // The gateway has no database.
   if (process != "gateway") environment["PARLEY_DATABASE_URL"] = settings_.database_url;
   return environment;
@@ -146,6 +151,7 @@ Environment System::environment(const std::string& process) const {
 std::vector<std::string> System::Command(const std::string& process) {
   if (process == "mailbox") return MailServerCommand(mail_folder(), folder_.path() + "/mailbox.port");
   std::map<std::string, std::string> flags{{"listen", address(process)}, {"reflection", "true"}};
+  if (process == "event") flags["checkpoint-dir"] = checkpoint_folder();
   if (process == "notification") {
     flags["token-address"] = address("token");
     flags["mail-directory"] = mail_folder();
@@ -321,6 +327,7 @@ std::vector<std::string> System::End(std::set<std::string> addresses) {
   std::set<std::string> secrets = MailedKeys();
   secrets.insert(keys_.begin(), keys_.end());
   secrets.insert(secrets_);
+  secrets.insert(LinesOf(log_key_).at(1));
   secrets.insert(kSuppressionSecret);
   addresses.insert(addresses_.begin(), addresses_.end());
   for (const std::string& address : addresses) secrets.insert(absl::AsciiStrToLower(address));

@@ -107,6 +107,8 @@ class System {
   // The gateway's: 127.0.0.1:port. The others': unix:/path.
   std::string address(const std::string& process) const;
   Environment environment(const std::string& process) const;
+  // Where the event service keeps its last checkpoints.
+  std::string checkpoint_folder() const { return folder_.path() + "/checkpoints"; }
   const std::string& secrets() const { return secrets_; }
 
   // Each time a channel of its own. Without a key there is no credential.
@@ -142,6 +144,7 @@ class System {
   const SystemSettings settings_;
   const TemporaryFolder folder_;
   const std::string secrets_;
+  const std::string log_key_;
   const std::string staff_address_ = "Staff.Canary@staff.example";
   std::string staff_key_;
   int gateway_port_ = 0;

@@ -25,6 +25,8 @@ class EntriesTest : public EventTest {
     expected.set_revision(after.revision());
     *expected.mutable_slots() = after.slots();
     *expected.mutable_create_time() = entries.back().create_time();
+    EXPECT_EQ(entries.back().hash().size(), 32u);
+    expected.set_hash(entries.back().hash());
     EXPECT_THAT(entries.back(), EqualsProto(expected));
     const auto when = FromProto(entries.back().create_time());
     ASSERT_TRUE(when);

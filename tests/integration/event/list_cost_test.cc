@@ -24,20 +24,20 @@ class ListCostTest : public EventTest {
     const std::string ann_id = ann.principal.user_id.ToString(), bob_id = bob.principal.user_id.ToString();
     database.Sql(absl::StrCat(R"(
       insert into parley.events (event_id, title, slots, state, revision, quorum, confirmed_by, time_zone, initiator_id,
-                                 confirmed_ids, create_time, update_time, last_sequence)
+                                 confirmed_ids, create_time, update_time, last_sequence, last_hash)
       select ('00000000-0000-7000-8000-' || lpad(to_hex(i), 12, '0'))::uuid, 'event ' || i,
              case when i % 100 = 0 then '{}'
                   else array[tstzrange('2030-01-01'::timestamptz + (i * 7919 % 20000) * interval '1 minute',
                                        '2030-01-01'::timestamptz + (i * 7919 % 20000 + 30) * interval '1 minute')] end,
              case when i % 4000 = 17 then 'AGREED' else 'OPEN' end, 1, 'ALL', 'UPDATE', 'UTC', ')",
                               ann_id, R"(', '{}',
-             now(), now() + (i * 104729 % 20000) * interval '1 second', 1
+             now(), now() + (i * 104729 % 20000) * interval '1 second', 1, ''
       from generate_series(1, )",
                               kEvents, ") i"));
     database.Sql(absl::StrCat(R"(
-      insert into parley.event_parties (event_id, user_id, position, local_part)
+      insert into parley.event_parties (event_id, user_id, position, local_part, salt)
       select event_id, case when row_number() over (order by event_id) % 2 = 0 then ')",
-                              ann_id, "'::uuid else '", bob_id, "'::uuid end, 0, 'x' from parley.events"));
+                              ann_id, "'::uuid else '", bob_id, "'::uuid end, 0, 'x', '' from parley.events"));
     database.Sql("analyze parley.events, parley.event_parties, parley.users");
   }
 
@@ -149,8 +149,9 @@ TEST_F(ListCostTest, L4_ALogOfTenThousandEntriesCostsTheSameAtAnyDepth) {
   ASSERT_OK_AND_ASSIGN(const v1::Event event, Create(ann, Proposal()));
   const std::string id = IdOf(event).ToString();
   database.Sql(absl::StrCat(R"(
-    insert into parley.log_entries (event_id, sequence, create_time, occurrence, effector_id, revision, slots, data)
-    select event_id, i, create_time, 'VIEW', effector_id, revision, slots, ''
+    insert into parley.log_entries (event_id, sequence, create_time, occurrence, effector_id, revision, slots, data,
+                                    named, hash)
+    select event_id, i, create_time, 'VIEW', effector_id, revision, slots, '', '', ''
     from parley.log_entries, generate_series(2, 10000) i where event_id = ')",
                             id, "'"));
   database.Sql("update parley.events set last_sequence = 10000");

@@ -15,7 +15,7 @@ class RevisionsTest : public EventTest {
       auto entry = data::EntryOf(locked.front(), v1::LogEntry::NOTIFY,
                                  {ann.principal.user_id, std::nullopt, std::nullopt}, tx.now());
       entry.data.set_recipient_id(bob.principal.user_id.ToBytes());
-      return data::LogEntries(tx).Append({entry});
+      return data::LogEntries(tx).Append({entry}).status();
     });
     EXPECT_THAT(status, Succeeds());
   }
@@ -100,8 +100,9 @@ TEST_F(RevisionsTest, E11_AnEventOfManyEntriesIsReadBackWhole) {
   ASSERT_OK_AND_ASSIGN(const v1::Event event, Create(ann, Proposal()));
   // More than are read at once, of one revision, and another revision behind them.
   database.Sql(absl::StrCat(R"(
-    insert into parley.log_entries (event_id, sequence, create_time, occurrence, effector_id, revision, slots, data)
-    select event_id, i, create_time, 'VIEW', effector_id, revision, slots, ''
+    insert into parley.log_entries (event_id, sequence, create_time, occurrence, effector_id, revision, slots, data,
+                                    named, hash)
+    select event_id, i, create_time, 'VIEW', effector_id, revision, slots, '', '', ''
     from parley.log_entries, generate_series(2, 2500) i where event_id = ')",
                             IdOf(event).ToString(), "'"));
   database.Sql("update parley.events set last_sequence = 2500");

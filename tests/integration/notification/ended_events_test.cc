@@ -59,7 +59,7 @@ class EndedEvents : public World {
       data.set_acted_by_id(entry.data.acted_by_id());
       entry.data = data;
       PARLEY_RETURN_IF_ERROR(data::Events(tx).Save(ended));
-      return data::LogEntries(tx).Append({entry});
+      return data::LogEntries(tx).Append({entry}).status();
     }).IgnoreError();
   }
   void Abandon() {
@@ -254,7 +254,7 @@ TEST_F(EndedEvents, N7_ABrokenOneKeepsNoOtherWaiting) {
                 event_.id.ToString() + "', 999, now() - interval '2 days'), ('" + unreadable +
                 "', 8, now() - interval '1 day')");
   database_.Sql("insert into parley.log_entries values ('" + unreadable + "', 8, now(), 'UPDATE', '" +
-                ann_.id.ToString() + "', 4, '{}', '\\xff')");
+                ann_.id.ToString() + "', 4, '{}', '\\xff', '', '')");
   Mail("bob@example.com", Outcomes::ACCEPTED);
   DeleteIt();
   EXPECT_EQ(WorkOff()->failed.message(), "there is no events/" + nobodys + " with an entry 3");

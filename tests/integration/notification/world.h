@@ -103,7 +103,7 @@ class World : public ::testing::Test {
           data::EntryOf(deleted, event::v1::LogEntry::UPDATE, {staff_.id, std::nullopt, std::nullopt}, tx.now());
       entry.data.set_deleted(true);
       PARLEY_RETURN_IF_ERROR(data::Events(tx).Save(deleted));
-      return data::LogEntries(tx).Append({entry});
+      return data::LogEntries(tx).Append({entry}).status();
     });
   }
 

@@ -1,0 +1,60 @@
+#include "services/event/checkpoint_file.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+
+#include "absl/strings/str_replace.h"
+
+namespace parley::event {
+namespace {
+
+absl::Status Failed(const char* what, const std::string& path) {
+  return absl::UnavailableError(absl::StrCat("cannot ", what, " ", path, ": ", std::strerror(errno)));
+}
+
+absl::Status Sync(const std::string& path, int flags) {
+  const int descriptor = open(path.c_str(), flags);
+  if (descriptor < 0) return Failed("open", path);
+  const bool synced = fsync(descriptor) == 0;
+  const absl::Status status = synced ? absl::OkStatus() : Failed("sync", path);
+  close(descriptor);
+  return status;
+}
+
+}  // namespace
+
+std::string CheckpointFile::PathOf(const std::string& origin) const {
+  return absl::StrCat(folder_, "/", absl::StrReplaceAll(origin, {{"/", "-"}}), ".checkpoint");
+}
+
+absl::StatusOr<std::optional<std::string>> CheckpointFile::Read(const std::string& origin) const {
+  const std::string path = PathOf(origin);
+  if (access(path.c_str(), F_OK) != 0) {
+    if (errno == ENOENT) return std::nullopt;
+    return Failed("read", path);
+  }
+  std::ifstream stream(path);
+  std::stringstream content;
+  if (!stream || !(content << stream.rdbuf())) return Failed("read", path);
+  return content.str();
+}
+
+absl::Status CheckpointFile::Write(const std::string& origin, const std::string& note) const {
+  const std::string path = PathOf(origin);
+  const std::string fresh = absl::StrCat(path, ".", getpid());  // two processes may share the folder
+  std::ofstream stream(fresh);
+  stream << note;
+  stream.close();
+  if (!stream) return Failed("write", fresh);
+  if (absl::Status synced = Sync(fresh, O_RDONLY); !synced.ok()) return synced;
+  if (std::rename(fresh.c_str(), path.c_str()) != 0) return Failed("write", path);
+  return Sync(folder_, O_RDONLY | O_DIRECTORY);
+}
+
+}  // namespace parley::event

@@ -1,0 +1,117 @@
+#include "services/event/sequencer.h"
+
+#include "absl/time/clock.h"
+#include "common/log/log.h"
+#include "common/status/status.h"
+
+namespace parley::event {
+namespace {
+
+// A checkpoint is to be there within a second; each of them costs two commits.
+constexpr absl::Duration kInterval = absl::Milliseconds(200);
+constexpr absl::Duration kStepTime = absl::Seconds(30);
+// How often the log says that it still does not work.
+constexpr absl::Duration kComplaint = absl::Minutes(1);
+
+// What one transaction has made of the tree.
+struct Grown {
+  data::TreeHead head;  // as it was before
+  int64_t size = 0;
+  std::string root;
+};
+
+// That the tree has grown from the one that was signed.
+absl::Status CheckGrownFrom(const tlog::Checkpoint& last, const data::LogTree& tree, int64_t size) {
+  if (size < last.size) {
+    return absl::DataLossError(absl::StrCat("the database has ", size, " leaves, ", last.size, " were signed"));
+  }
+  PARLEY_ASSIGN_OR_RETURN(const std::string root, tlog::Root(tree, last.size));
+  if (root == last.root) return absl::OkStatus();
+  return absl::DataLossError(absl::StrCat("the first ", last.size, " leaves are not those that were signed"));
+}
+
+}  // namespace
+
+Sequencer::~Sequencer() {
+  std::thread thread;
+  {
+    absl::MutexLock lock(&mutex_);
+    stopping_ = true;
+    thread.swap(thread_);
+  }
+  if (thread.joinable()) thread.join();
+}
+
+void Sequencer::Start() {
+  absl::MutexLock lock(&mutex_);
+  if (!thread_.joinable() && !stopping_) thread_ = std::thread([this] { Run(); });
+}
+
+void Sequencer::Run() {
+  std::string complained;
+  absl::Time complain_again;
+  while (true) {
+    const absl::Time start = absl::Now();
+    const auto more = Step();
+    const std::string error = more.ok() ? "" : std::string(more.status().message());
+    if (error != complained || (!error.empty() && start >= complain_again)) {
+      if (error.empty()) {
+        Log(LogLevel::kInfo, "checkpoints are signed again");
+      } else if (absl::IsDataLoss(more.status())) {
+        Log(LogLevel::kError,
+            "no checkpoint is signed: the log in the database is not the one that was signed before. Verify it, and "
+            "where the database was restored from a copy, begin a new log by parleyctl log new-origin",
+            {{"error", error}});
+      } else {
+        Log(LogLevel::kWarning, "no checkpoint is signed", {{"error", error}});
+      }
+      complained = error;
+      complain_again = start + kComplaint;
+    }
+    if (more.ok() && *more) continue;
+    absl::MutexLock lock(&mutex_);
+    if (mutex_.AwaitWithDeadline(absl::Condition(&stopping_), start + kInterval)) return;
+  }
+}
+
+absl::StatusOr<std::optional<tlog::Checkpoint>> Sequencer::LastSigned(const data::TreeHead& head) const {
+  PARLEY_ASSIGN_OR_RETURN(auto note, file_.Read(head.origin));
+  // Where this process has signed none yet, others may have.
+  if (!note && head.checkpoint) note = head.checkpoint->note;
+  if (!note) return std::nullopt;
+  auto last = tlog::Open(*note, key_.VerifierKey(head.origin));
+  if (!last.ok()) return absl::DataLossError(absl::StrCat("the last checkpoint: ", last.status().message()));
+  return *std::move(last);
+}
+
+absl::StatusOr<bool> Sequencer::Step() {
+  auto grow = [this](data::Transaction& tx) -> absl::StatusOr<std::optional<Grown>> {
+    data::LogTree tree(tx);
+    PARLEY_ASSIGN_OR_RETURN(auto head, tree.TryLock());
+    if (!head) return std::nullopt;
+    PARLEY_ASSIGN_OR_RETURN(const auto last, LastSigned(*head));
+    if (last) PARLEY_RETURN_IF_ERROR(CheckGrownFrom(*last, tree, head->size));
+    Grown grown;
+    PARLEY_RETURN_IF_ERROR(tree.Sequence());
+    PARLEY_ASSIGN_OR_RETURN(grown.size, tree.Grow(head->size));
+    PARLEY_ASSIGN_OR_RETURN(grown.root, tlog::Root(tree, grown.size));
+    grown.head = *std::move(head);
+    return grown;
+  };
+  PARLEY_ASSIGN_OR_RETURN(const auto grown, data::Transact(pool_, absl::Now() + kStepTime, grow));
+  if (!grown) return false;
+  const data::TreeHead& head = grown->head;
+  if (head.checkpoint && head.checkpoint->size >= grown->size) return false;
+
+  data::PublishedCheckpoint checkpoint;
+  checkpoint.note = key_.Sign({head.origin, grown->size, grown->root});
+  checkpoint.verifier_key = key_.VerifierKey(head.origin);
+  checkpoint.size = grown->size;
+  PARLEY_RETURN_IF_ERROR(file_.Write(head.origin, checkpoint.note));
+  PARLEY_RETURN_IF_ERROR(data::Transact(pool_, absl::Now() + kStepTime, [&](data::Transaction& tx) {
+    return data::LogTree(tx).Publish(head.origin, checkpoint);
+  }));
+  return grown->size - head.size == data::LogTree::kMaxGrowth;
+}
+
+}  // namespace parley::event

@@ -1,0 +1,46 @@
+// Grows the tree over all logs and signs it: at least every second while there is something new (domain rule L5). Each
+// process of the service has one; at any time at most one of them grows the tree, whichever comes first.
+//
+// A checkpoint is published once it is on file. Before the tree is grown or signed it is held against that file: where
+// the database has a smaller tree, or a different one, nothing is signed any more, and the log says so, until an
+// operator begins a new log by `parleyctl log new-origin`.
+#pragma once
+
+#include <memory>
+#include <thread>
+
+#include "absl/synchronization/mutex.h"
+#include "common/data/log_tree.h"
+#include "common/tlog/checkpoint.h"
+#include "services/event/checkpoint_file.h"
+
+namespace parley::event {
+
+class Sequencer {
+ public:
+  // Takes a connection of the pool for itself. All must outlive it.
+  Sequencer(data::Pool& pool, const tlog::SigningKey& key, const CheckpointFile& file)
+      : pool_(pool), key_(key), file_(file) {}
+  ~Sequencer();
+
+  // From now on, by a thread of its own. Further calls change nothing.
+  void Start();
+
+  // Makes leaves of what is committed, and signs and publishes the tree where it has grown. True where there is more to
+  // do. DATA_LOSS where the tree is not the one that was signed; what data::Transact and CheckpointFile give.
+  absl::StatusOr<bool> Step();
+
+ private:
+  void Run();
+  // The signed tree from which this one must have grown; nothing where none is known.
+  absl::StatusOr<std::optional<tlog::Checkpoint>> LastSigned(const data::TreeHead& head) const;
+
+  data::Pool& pool_;
+  const tlog::SigningKey& key_;
+  const CheckpointFile& file_;
+  absl::Mutex mutex_;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  std::thread thread_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace parley::event

@@ -1,0 +1,198 @@
+#include "services/parleyctl/log_reader.h"
+
+#include "absl/strings/str_cat.h"
+#include "common/status/status.h"
+
+namespace parley::ctl {
+namespace {
+
+using data::Params;
+using data::Result;
+using data::Row;
+using data::Statement;
+
+constexpr int64_t kPage = 1000;
+
+// Columns: the leaf and its hash, whether the entry waits to be one, which entry, then the entry itself.
+ExportEntry EntryOf(const Row& row) {
+  ExportEntry line;
+  if (!row.IsNull(0)) {
+    line.leaf = row.GetInt(0);
+    line.leaf_hash = row.GetText(1);
+  }
+  line.pending = row.GetBool(2);
+  line.event_id = row.GetUuid(3);
+  line.sequence = row.GetInt(4);
+  if (!row.IsNull(5)) line.entry = data::LogEntryOf(row, 5);
+  return line;
+}
+
+}  // namespace
+
+absl::StatusOr<ExportHeader> LogReader::ReadHeader(const std::optional<Uuid>& event_id,
+                                                   const std::optional<Older>& older) {
+  PARLEY_ASSIGN_OR_RETURN(const data::TreeHead head, tree_.Head());
+  if (!head.checkpoint) {
+    return absl::FailedPreconditionError("there is no checkpoint yet: the event service signs one when it runs");
+  }
+  ExportHeader header;
+  header.event_id = event_id;
+  header.checkpoint = head.checkpoint->note;
+  header.verifier_key = head.checkpoint->verifier_key;
+  if (!event_id || !older) return header;
+  PARLEY_ASSIGN_OR_RETURN(const tlog::Checkpoint before, tlog::Parse(older->checkpoint));
+  if (before.origin != head.origin) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the older checkpoint is of ", before.origin, ", the log is ", head.origin));
+  }
+  if (before.size > head.checkpoint->size) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the older tree has ", before.size, " leaves, the present one ", head.checkpoint->size));
+  }
+  PARLEY_ASSIGN_OR_RETURN(auto hashes, tlog::ConsistencyProof(tree_, before.size, head.checkpoint->size));
+  header.consistency = {before.size, std::move(hashes)};
+  return header;
+}
+
+absl::Status LogReader::Read(const ExportHeader& header, const ExportSink& sink) {
+  PARLEY_ASSIGN_OR_RETURN(const tlog::Checkpoint checkpoint, tlog::Parse(header.checkpoint));
+  if (header.event_id) return ReadEvent(*header.event_id, checkpoint.size, sink);
+  PARLEY_RETURN_IF_ERROR(ReadTree(checkpoint.size, sink));
+  PARLEY_RETURN_IF_ERROR(ReadBehindTree(sink));
+  return ReadPeople(sink);
+}
+
+#define PARLEY_ENTRY                                                                                           \
+  "e.event_id, e.sequence, e.create_time, e.occurrence, e.effector_id, e.revision, e.slots, e.data, e.named, " \
+  "e.hash"
+
+// Entries are looked up one by one: left to itself, PostgreSQL might read the whole log for each page.
+constexpr Statement kReadTree{"export_tree",
+                              "select l.leaf_index, l.hash, false, l.event_id, l.sequence, " PARLEY_ENTRY R"sql(
+  from (select * from log_leaves where leaf_index >= $1 order by leaf_index limit $2) l
+  left join lateral (
+    select * from log_entries where event_id = l.event_id and sequence = l.sequence offset 0) e on true
+  order by l.leaf_index)sql"};
+
+absl::Status LogReader::ReadTree(int64_t checkpoint_size, const ExportSink& sink) {
+  int64_t next = 0;
+  while (true) {
+    PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kReadTree, Params().Add(next).Add(kPage)));
+    for (int i = 0; i < result.size(); ++i) {
+      ExportEntry line = EntryOf(result[i]);
+      line.pending = *line.leaf >= checkpoint_size;
+      next = *line.leaf + 1;
+      PARLEY_RETURN_IF_ERROR(sink.entry(line));
+    }
+    if (result.size() < kPage) return absl::OkStatus();
+  }
+}
+
+constexpr Statement kReadBehindTree{"export_behind_tree", R"sql(
+  with waiting as materialized (
+    select distinct event_id, sequence from unsequenced_entries, unnest(event_ids, sequences) as w (event_id, sequence)
+  )
+  select null::int8, null::bytea, w.event_id is not null, e.event_id, e.sequence, )sql" PARLEY_ENTRY R"sql(
+  from log_entries e left join waiting w on w.event_id = e.event_id and w.sequence = e.sequence
+  where (e.event_id, e.sequence) > ($1, $2)
+    and not exists (select from log_leaves l where l.event_id = e.event_id and l.sequence = e.sequence)
+  order by e.event_id, e.sequence limit $3)sql"};
+
+absl::Status LogReader::ReadBehindTree(const ExportSink& sink) {
+  Uuid event_id;
+  int64_t sequence = 0;
+  while (true) {
+    PARLEY_ASSIGN_OR_RETURN(const Result result,
+                            tx_.Execute(kReadBehindTree, Params().Add(event_id).Add(sequence).Add(kPage)));
+    for (int i = 0; i < result.size(); ++i) {
+      const ExportEntry line = EntryOf(result[i]);
+      event_id = line.event_id;
+      sequence = line.sequence;
+      PARLEY_RETURN_IF_ERROR(sink.entry(line));
+    }
+    if (result.size() < kPage) return absl::OkStatus();
+  }
+}
+
+constexpr Statement kReadPeople{"export_people", R"sql(
+  select n.event_id, n.user_id, n.local_part, (select domain from users u where u.user_id = n.user_id), n.salt
+  from ((select event_id, user_id, local_part, salt from event_parties
+         where (event_id, user_id) > ($1, $2) order by event_id, user_id limit $3)
+        union all
+        (select event_id, user_id, local_part, salt from event_staff
+         where (event_id, user_id) > ($1, $2) order by event_id, user_id limit $3)) n
+  order by n.event_id, n.user_id limit $3)sql"};
+
+absl::Status LogReader::ReadPeople(const ExportSink& sink) {
+  Uuid event_id, user_id;
+  while (true) {
+    PARLEY_ASSIGN_OR_RETURN(const Result result,
+                            tx_.Execute(kReadPeople, Params().Add(event_id).Add(user_id).Add(kPage)));
+    for (int i = 0; i < result.size(); ++i) {
+      const Row row = result[i];
+      event_id = row.GetUuid(0);
+      user_id = row.GetUuid(1);
+      const Address address{std::string(row.GetText(2)), std::string(row.GetText(3))};
+      PARLEY_RETURN_IF_ERROR(sink.person({event_id, {user_id, address, std::string(row.GetText(4))}}));
+    }
+    if (result.size() < kPage) return absl::OkStatus();
+  }
+}
+
+constexpr Statement kReadEvent{"export_event", R"sql(
+  select l.leaf_index, l.hash,
+         exists (select from unsequenced_entries, unnest(event_ids, sequences) as w (event_id, sequence)
+                 where w.event_id = $1 and w.sequence = k.sequence),
+         $1, k.sequence, )sql" PARLEY_ENTRY R"sql(
+  from (select sequence from log_entries where event_id = $1 union select sequence from log_leaves where event_id = $1) k
+  left join log_leaves l on l.event_id = $1 and l.sequence = k.sequence
+  left join log_entries e on e.event_id = $1 and e.sequence = k.sequence
+  where k.sequence > $2 order by k.sequence limit $3)sql"};
+
+absl::Status LogReader::ReadEvent(const Uuid& event_id, int64_t checkpoint_size, const ExportSink& sink) {
+  // Its first sequence might be anything.
+  int64_t sequence = std::numeric_limits<int64_t>::min();
+  bool found = false;
+  while (true) {
+    PARLEY_ASSIGN_OR_RETURN(const Result result,
+                            tx_.Execute(kReadEvent, Params().Add(event_id).Add(sequence).Add(kPage)));
+    found = found || !result.empty();
+    for (int i = 0; i < result.size(); ++i) {
+      ExportEntry line = EntryOf(result[i]);
+      sequence = line.sequence;
+      if (line.leaf && *line.leaf >= checkpoint_size) line.pending = true;
+      if (line.leaf && *line.leaf < checkpoint_size) {
+        PARLEY_ASSIGN_OR_RETURN(line.proof, tlog::InclusionProof(tree_, *line.leaf, checkpoint_size));
+      }
+      PARLEY_RETURN_IF_ERROR(sink.entry(line));
+    }
+    if (result.size() < kPage) break;
+  }
+  if (!found) return absl::NotFoundError(absl::StrCat("there is no events/", event_id.ToString()));
+  PARLEY_ASSIGN_OR_RETURN(const auto named, data::LogEntries(tx_).ListNamed(event_id));
+  for (const data::NamedUser& user : named) PARLEY_RETURN_IF_ERROR(sink.person({event_id, user}));
+  return absl::OkStatus();
+}
+
+constexpr Statement kReadEvents{"export_event_heads", R"sql(
+  select event_id, last_sequence, last_hash from events where event_id > $1 order by event_id limit $2)sql"};
+
+absl::Status LogReader::CheckEvents(const LogVerifier& verifier) {
+  Uuid event_id;
+  while (true) {
+    PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kReadEvents, Params().Add(event_id).Add(kPage)));
+    for (int i = 0; i < result.size(); ++i) {
+      const Row row = result[i];
+      event_id = row.GetUuid(0);
+      const auto last = verifier.events().find(event_id);
+      const bool ends = last != verifier.events().end() && last->second.sequence == row.GetInt(1) &&
+                        last->second.hash == row.GetText(2);
+      if (ends) continue;
+      return absl::DataLossError(
+          absl::StrCat(data::NameOf(event_id, row.GetInt(1)), ": the log does not end with it, as the event says"));
+    }
+    if (result.size() < kPage) return absl::OkStatus();
+  }
+}
+
+}  // namespace parley::ctl
