@@ -11,7 +11,6 @@ namespace parley::data {
 namespace {
 
 constexpr uint8_t kVersion = 1;
-constexpr size_t kSaltSize = 16;
 
 // Big-endian.
 template <class Number>

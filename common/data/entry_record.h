@@ -16,6 +16,7 @@ std::string RecordOf(const LogEntry& entry, std::string_view previous_hash);
 
 // 128 random bits, for one user on one log.
 std::string MakeSalt();
+inline constexpr size_t kSaltSize = 16;
 
 // SHA-256, which says nothing of the address without the salt, and fits no other address with it.
 std::string Commitment(std::string_view salt, const Address& address);

@@ -18,11 +18,12 @@ constexpr int64_t kMaxScanned = 1000;
   "       (select domain from users where user_id = e.initiator_id), "                                                \
   "       e.confirmed_ids, e.create_time, e.update_time, e.delete_time, e.last_sequence, "                            \
   "       p.user_ids, p.local_parts, p.domains, e.predecessor_id, e.successor_id, "                                   \
-  "       e.last_hash "                                                                                               \
+  "       e.last_hash, p.erased_ids "                                                                                 \
   "from events e cross join lateral ("                                                                                \
   "  select array_agg(q.user_id order by q.position) as user_ids, "                                                   \
   "         array_agg(q.local_part order by q.position) as local_parts, "                                             \
-  "         array_agg((select domain from users u where u.user_id = q.user_id) order by q.position) as domains "      \
+  "         array_agg((select domain from users u where u.user_id = q.user_id) order by q.position) as domains, "     \
+  "         array_agg(q.user_id) filter (where q.erased) as erased_ids "                                              \
   "  from event_parties q where q.event_id = e.event_id) p "
 
 Event EventOf(const Row& row) {
@@ -49,6 +50,7 @@ Event EventOf(const Row& row) {
   if (!row.IsNull(20)) event.successor_id = row.GetUuid(20);
   event.last_hash = row.GetText(21);
   for (size_t i = 0; i < user_ids.size(); ++i) event.parties.push_back({user_ids[i], {local_parts[i], domains[i]}});
+  for (const Uuid& id : row.GetUuids(22)) std::ranges::find(event.parties, id, &Party::user_id)->erased = true;
   return event;
 }
 
@@ -62,7 +64,7 @@ std::vector<Event> EventsOf(const Result& result) {
 
 const Party* Event::FindParty(const Uuid& user_id) const {
   const auto found = std::ranges::find(parties, user_id, &Party::user_id);
-  return found == parties.end() ? nullptr : &*found;
+  return found == parties.end() || found->erased ? nullptr : &*found;
 }
 
 bool Event::HasConfirmed(const Uuid& user_id) const {

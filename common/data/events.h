@@ -22,8 +22,9 @@ namespace parley::data {
 
 struct Party {
   Uuid user_id;
-  Address address;        // spelled as for this event
+  Address address;        // spelled as for this event; empty from the person's erasure on
   std::string salt = {};  // of the log's commitment to it; read by LogEntries alone
+  bool erased = false;    // its log says so: it counts no longer
 };
 
 struct Event {
@@ -55,7 +56,7 @@ struct Event {
   std::string name() const { return "events/" + id.ToString(); }
   // Stands for the revision.
   std::string etag() const { return std::to_string(revision); }
-  // Null where the user is not a party.
+  // Null where the user is not a party, or is one that was erased.
   const Party* FindParty(const Uuid& user_id) const;
   bool HasConfirmed(const Uuid& user_id) const;
 };

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "common/data/entry_record.h"
+#include "common/data/erasures.h"
 #include "common/status/status.h"
 #include "common/tlog/merkle.h"
 
@@ -28,12 +29,13 @@ LogEntry EntryOf(const Event& event, LogEntry::Occurrence occurrence, const Effe
   return entry;
 }
 
-// Those who were not named before, with what is needed to name them.
+// Those who were not named before, with what is needed to name them. Of a person who was erased nothing is left to
+// name.
 constexpr Statement kNameStaff{"name_staff", R"sql(
   insert into event_staff (event_id, user_id, local_part, salt)
-  select s.event_id, s.user_id, u.local_part, s.salt
+  select s.event_id, s.user_id, coalesce(u.local_part, ''), case when u.user_id is null then '' else s.salt end
   from unnest($1::uuid[], $2::uuid[], $3::bytea[]) as s (event_id, user_id, salt)
-  join users u using (user_id)
+  left join users u using (user_id)
   on conflict (event_id, user_id) do nothing
   returning event_id, user_id, local_part, salt, (select domain from users u where u.user_id = event_staff.user_id))sql"};
 
@@ -43,6 +45,7 @@ absl::Status LogEntries::NameStaff(std::vector<LogEntry>& entries) {
     for (const Uuid& id : entry.staff_ids) events_and_users.emplace(entry.event_id, id);
   }
   if (events_and_users.empty()) return absl::OkStatus();
+  PARLEY_RETURN_IF_ERROR(Erasures(tx_).Hold());
   std::vector<Uuid> events, users;
   std::vector<std::string> salts;
   for (const auto& [event, user] : events_and_users) {
@@ -58,7 +61,8 @@ absl::Status LogEntries::NameStaff(std::vector<LogEntry>& entries) {
     const auto first = std::ranges::find_if(entries, [&](const LogEntry& entry) {
       return entry.event_id == row.GetUuid(0) && std::ranges::find(entry.staff_ids, user) != entry.staff_ids.end();
     });
-    first->named += Named(user, row.GetText(3), {std::string(row.GetText(2)), std::string(row.GetText(4))});
+    const std::string salt = row.GetText(3).empty() ? MakeSalt() : std::string(row.GetText(3));
+    first->named += Named(user, salt, {std::string(row.GetText(2)), std::string(row.GetText(4))});
   }
   return absl::OkStatus();
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "common/data/erasures.h"
 #include "common/status/status.h"
 
 namespace parley::data {
@@ -93,6 +94,7 @@ constexpr Statement kRegister{"register_user", R"sql(
   update users set state = 'ACTIVE', role = $2, local_part = $3 where user_id = $1 and state = 'INACTIVE')sql"};
 
 absl::StatusOr<User> Users::Register(const Address& address, User::Role role) {
+  PARLEY_RETURN_IF_ERROR(Erasures(tx_).Hold());
   PARLEY_ASSIGN_OR_RETURN(const auto users, FindOrCreate({address}));
   User user = users.front();
   PARLEY_ASSIGN_OR_RETURN(

@@ -1,5 +1,5 @@
 // Users: e-mail addresses with a state and a role (domain rules U1 to U4). Users exist once for each address, whatever
-// races: naming an unknown one makes it, inactive.
+// races: naming an unknown one makes it, inactive. Who is erased exists no longer (Erasures).
 #pragma once
 
 #include <optional>

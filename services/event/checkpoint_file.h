@@ -1,5 +1,5 @@
-// The last checkpoint that this process has signed, in a file outside of the database: what the database says of the
-// log is held against it. One file for each origin; those of earlier origins stay.
+// The last checkpoint that this process has signed, or seen published, in a file outside of the database: what the
+// database says of the log is held against it. One file for each origin; those of earlier origins stay.
 #pragma once
 
 #include <optional>

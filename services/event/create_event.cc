@@ -4,6 +4,7 @@
 #include "absl/random/random.h"
 #include "common/access/access.h"
 #include "common/data/entry_record.h"
+#include "common/data/erasures.h"
 #include "services/event/change.h"
 #include "services/event/event_messages.h"
 #include "services/event/event_server.h"
@@ -55,6 +56,7 @@ absl::Status CreateBatch(data::Transaction& tx, const Context& context, const st
   }
   PARLEY_ASSIGN_OR_RETURN(const auto answered, rpc::FindAnswered(tx, context.signer, request_ids));
 
+  PARLEY_RETURN_IF_ERROR(data::Erasures(tx).Hold());
   data::Users users(tx);
   std::vector<Uuid> creator_ids;
   for (const Creation& each : creations) creator_ids.push_back(each.item->call.principal.user_id);
@@ -69,7 +71,11 @@ absl::Status CreateBatch(data::Transaction& tx, const Context& context, const st
       continue;
     }
     const auto creator = creators.find(creations[i].item->call.principal.user_id);
-    if (creator == creators.end()) return Internal("the calling user does not exist");
+    // Erased, since the credential was looked at.
+    if (creator == creators.end()) {
+      results[i] = CredentialInvalid();
+      continue;
+    }
     auto to_be = PartiesToBe(creations[i].parsed.command, creator->second, context.limits.max_parties, tx.now());
     if (!to_be.ok()) {
       results[i] = to_be.status();

@@ -11,7 +11,7 @@ void ToProto(const data::Event& event, v1::Event& proto) {
   proto.set_title(event.title);
   for (const data::Party& party : event.parties) {
     auto* shown = proto.add_parties();
-    shown->set_address(party.address.ToString());
+    shown->set_address(party.address.Shown());
     shown->set_confirmed(event.HasConfirmed(party.user_id));
   }
   parley::ToProto(event.slots, proto.mutable_slots());
@@ -20,7 +20,7 @@ void ToProto(const data::Event& event, v1::Event& proto) {
   proto.mutable_agreement_policy()->set_quorum(event.quorum);
   proto.mutable_agreement_policy()->set_confirmed_by(event.confirmed_by);
   proto.set_time_zone(event.time_zone);
-  proto.set_initiator(event.initiator.ToString());
+  proto.set_initiator(event.initiator.Shown());
   parley::ToProto(event.create_time, proto.mutable_create_time());
   parley::ToProto(event.update_time, proto.mutable_update_time());
   proto.set_etag(event.etag());
@@ -45,8 +45,9 @@ void ToProto(const data::LogEntry& entry, const std::map<Uuid, std::string>& add
   const std::string event_name = "events/" + entry.event_id.ToString();
   auto address_of = [&addresses](const std::string& bytes) -> std::string {
     const auto id = Uuid::FromBytes(bytes);
-    const auto found = id ? addresses.find(*id) : addresses.end();
-    return found == addresses.end() ? "" : found->second;
+    if (!id) return "";
+    const auto found = addresses.find(*id);
+    return found == addresses.end() ? Address().Shown() : found->second;
   };
   auto child_of_event = [&event_name](std::string_view collection, const std::string& bytes) -> std::string {
     const auto id = Uuid::FromBytes(bytes);
@@ -82,6 +83,7 @@ void ToProto(const data::LogEntry& entry, const std::map<Uuid, std::string>& add
   for (const auto& id : data.confirmed_ids()) shown.add_confirmed(address_of(id));
   shown.set_closed(data.closed());
   shown.set_deleted(data.deleted());
+  shown.set_erased(!data.erased_id().empty());
   shown.set_recipient(address_of(data.recipient_id()));
   shown.set_sender(address_of(data.sender_id()));
   shown.set_notification(child_of_event("notifications", data.notification_id()));

@@ -24,13 +24,13 @@ struct Page {
 absl::StatusOr<std::map<Uuid, std::string>> AddressesOf(data::Transaction& tx, const data::Event& event,
                                                         const std::vector<data::LogEntry>& entries) {
   std::map<Uuid, std::string> addresses;
-  for (const data::Party& party : event.parties) addresses.emplace(party.user_id, party.address.ToString());
+  for (const data::Party& party : event.parties) addresses.emplace(party.user_id, party.address.Shown());
   const bool others = std::ranges::any_of(entries, [&](const data::LogEntry& entry) {
     return std::ranges::any_of(UsersOf(entry), [&](const Uuid& id) { return !addresses.contains(id); });
   });
   if (!others) return addresses;
   PARLEY_ASSIGN_OR_RETURN(const auto named, data::LogEntries(tx).ListNamed(event.id));
-  for (const data::NamedUser& user : named) addresses.emplace(user.user_id, user.address.ToString());
+  for (const data::NamedUser& user : named) addresses.emplace(user.user_id, user.address.Shown());
   return addresses;
 }
 

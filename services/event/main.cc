@@ -6,6 +6,7 @@
 #include "common/data/schema.h"
 #include "common/data/workers.h"
 #include "common/rpc/server.h"
+#include "services/event/eraser.h"
 #include "services/event/event_server.h"
 #include "services/event/log_server.h"
 #include "services/event/sequencer.h"
@@ -53,8 +54,9 @@ int main(int argc, char** argv) {
   }
 
   rpc::StartProcess("event", settings);
-  // Two more than the workers: for the sequencer, and to see whether the database is there while all threads work.
-  data::Pool pool(database_url, workers + 2);
+  // Three more than the workers: for the sequencer and the eraser, and to see whether the database is there while all
+  // threads work.
+  data::Pool pool(database_url, workers + 3);
   data::Workers threads(workers, queue_capacity);
   rpc::CallQueue queue{*signer, threads, settings.default_deadline};
   rpc::Limiter views(absl::Minutes(1) / views_per_minute, views_per_minute);
@@ -63,9 +65,12 @@ int main(int argc, char** argv) {
   event::LogServer log_server(context, queue);
   const event::CheckpointFile checkpoint_file(checkpoint_dir);
   event::Sequencer sequencer(pool, *key, checkpoint_file);
+  event::Eraser eraser(pool);
   auto ready = [&] {
     absl::Status status = data::CheckSchema(pool, absl::Now() + absl::Seconds(5));
-    if (status.ok()) sequencer.Start();
+    if (!status.ok()) return status;
+    sequencer.Start();
+    eraser.Start();
     return status;
   };
   return rpc::Serve(settings, {.names = {std::string(event::v1::EventService::service_full_name()),

@@ -50,10 +50,8 @@ absl::Status ToProto(const data::PublishedCheckpoint& checkpoint, v1::Checkpoint
 }
 
 // The size that is asked for, of trees up to the last checkpoint's.
-absl::StatusOr<int64_t> SizeOf(int64_t asked, int64_t last, std::string_view field) {
-  FieldViolations fields;
+int64_t SizeOf(int64_t asked, int64_t last, std::string_view field, FieldViolations& fields) {
   if (asked > last) fields.Add(field, absl::StrCat("must be at most ", last, ", the size of the present checkpoint"));
-  PARLEY_RETURN_IF_ERROR(fields.ToStatus());
   return asked == 0 ? last : asked;
 }
 
@@ -71,7 +69,11 @@ absl::StatusOr<std::pair<data::LogEntry, std::string>> ReadRecord(data::Transact
 }
 
 absl::Status Disclose(data::Transaction& tx, const data::LogEntry& entry, v1::InclusionProof& proof) {
-  const auto ids = UsersOf(entry);
+  auto ids = UsersOf(entry);
+  // The first entry of a log from before there were commitments has those of people who come later.
+  for (size_t at = 0; at + data::kNamedSize <= entry.named.size(); at += data::kNamedSize) {
+    if (const auto id = Uuid::FromBytes(std::string_view(entry.named).substr(at, 16))) ids.push_back(*id);
+  }
   PARLEY_ASSIGN_OR_RETURN(const auto named, data::LogEntries(tx).ListNamed(entry.event_id));
   for (const data::NamedUser& user : named) {
     if (std::ranges::find(ids, user.user_id) == ids.end()) continue;
@@ -94,7 +96,9 @@ absl::Status ProveInclusion(data::Transaction& tx, const rpc::Call& call, const 
   const data::LogTree tree(tx);
   PARLEY_ASSIGN_OR_RETURN(const auto checkpoint, LastCheckpoint(tree));
   PARLEY_ASSIGN_OR_RETURN(const auto index, tree.IndexOf(name.event_id, name.sequence));
-  PARLEY_ASSIGN_OR_RETURN(const int64_t size, SizeOf(asked_size, checkpoint.size, "tree_size"));
+  FieldViolations fields;
+  const int64_t size = SizeOf(asked_size, checkpoint.size, "tree_size", fields);
+  PARLEY_RETURN_IF_ERROR(fields.ToStatus());
   if (!index && name.sequence > found.front().last_sequence) return NotFound(kLogEntryType, entry_name);
   if (!index || *index >= checkpoint.size) return Unavailable("a checkpoint with the entry");
   if (*index >= size) return NotFound(kLogEntryType, entry_name);
@@ -151,9 +155,10 @@ absl::Status GetConsistencyProof(const Context& context, const rpc::Call& call,
     response.Clear();
     const data::LogTree tree(tx);
     PARLEY_ASSIGN_OR_RETURN(const auto checkpoint, LastCheckpoint(tree));
-    PARLEY_ASSIGN_OR_RETURN(const int64_t first, SizeOf(request.first_tree_size(), checkpoint.size, "first_tree_size"));
-    PARLEY_ASSIGN_OR_RETURN(const int64_t second,
-                            SizeOf(request.second_tree_size(), checkpoint.size, "second_tree_size"));
+    FieldViolations too_large;
+    const int64_t first = SizeOf(request.first_tree_size(), checkpoint.size, "first_tree_size", too_large);
+    const int64_t second = SizeOf(request.second_tree_size(), checkpoint.size, "second_tree_size", too_large);
+    PARLEY_RETURN_IF_ERROR(too_large.ToStatus());
     PARLEY_ASSIGN_OR_RETURN(const auto hashes, tlog::ConsistencyProof(tree, first, second));
     response.set_first_tree_size(first);
     response.set_second_tree_size(second);

@@ -2,6 +2,7 @@
 
 #include "common/access/access.h"
 #include "common/data/entry_record.h"
+#include "common/data/erasures.h"
 #include "services/event/change.h"
 #include "services/event/event_messages.h"
 #include "services/event/event_server.h"
@@ -21,6 +22,7 @@ absl::StatusOr<std::vector<data::Party>> WithIds(data::Transaction& tx, const st
 absl::StatusOr<data::Event> Reopen(data::Transaction& tx, const Context& context, const rpc::Call& call,
                                    const ParsedReopen& parsed) {
   const data::Effector effector = EffectorOf(call.principal);
+  PARLEY_RETURN_IF_ERROR(data::Erasures(tx).Hold());
   data::Events events(tx);
   PARLEY_ASSIGN_OR_RETURN(const auto locked, events.Lock({parsed.target.id}));
   const absl::Status may = CheckLogAccess(call, parsed.target.id, locked.empty() ? nullptr : &locked.front());
@@ -34,7 +36,8 @@ absl::StatusOr<data::Event> Reopen(data::Transaction& tx, const Context& context
 
   PARLEY_ASSIGN_OR_RETURN(const CreateCommand creation, Succession(old, parsed.command));
   PARLEY_ASSIGN_OR_RETURN(const auto callers, data::Users(tx).FindByIds({effector.user_id}));
-  if (callers.empty()) return Internal("the calling user does not exist");
+  // Erased, since the credential was looked at.
+  if (callers.empty()) return CredentialInvalid();
   const data::User& creator = callers.front();
   PARLEY_ASSIGN_OR_RETURN(const auto addresses, PartiesToBe(creation, creator, context.limits.max_parties, tx.now()));
   PARLEY_ASSIGN_OR_RETURN(auto parties, WithIds(tx, addresses));

@@ -56,6 +56,7 @@ absl::Status Step(const data::LogEntry& entry, data::Event& event) {
     if (closed) event.state = v1::Event::SUPERSEDED;
   }
   if (data.deleted()) event.delete_time = entry.create_time;
+  if (const auto erased = IdIn(data.erased_id())) SetErased(event, *erased);
   if (closed != data.closed()) return Wrong(entry, closed ? "it closed the event" : "it did not close the event");
   if (changes || closed || data.deleted()) {
     ++event.revision;
@@ -104,8 +105,8 @@ absl::Status Apply(const data::LogEntry& entry, data::Event& event) {
   if (entry.sequence != event.last_sequence + 1) {
     return Wrong(entry, absl::StrCat("entry ", event.last_sequence + 1, " should come next"));
   }
-  // Calendar entries are taken back afterwards (N7).
-  if (event.delete_time && entry.occurrence != v1::LogEntry::NOTIFY) {
+  // Calendar entries are taken back afterwards (N7), and people may be erased.
+  if (event.delete_time && entry.occurrence != v1::LogEntry::NOTIFY && entry.data.erased_id().empty()) {
     return Wrong(entry, "the event was deleted before");
   }
   if (entry.data.has_opened() != (entry.sequence == 1)) return Wrong(entry, "the first entry alone opens an event");
@@ -128,8 +129,16 @@ std::vector<std::string> Differences(const data::Event& replayed, const data::Ev
     for (const data::Party& party : event.parties) ids.push_back(party.user_id);
     return ids;
   };
+  auto erased_of = [](const data::Event& event) {
+    std::vector<Uuid> ids;
+    for (const data::Party& party : event.parties) {
+      if (party.erased) ids.push_back(party.user_id);
+    }
+    return ids;
+  };
   compare("title", replayed.title, stored.title);
   compare("parties", parties_of(replayed), parties_of(stored));
+  compare("erased parties", erased_of(replayed), erased_of(stored));
   compare("slots", replayed.slots, stored.slots);
   compare("state", replayed.state, stored.state);
   compare("revision", replayed.revision, stored.revision);

@@ -13,10 +13,10 @@ void AddStateAfter(const data::Event& event, data::LogEntry& entry) {
   for (const Uuid& id : event.confirmed_ids) entry.data.add_confirmed_ids(id.ToBytes());
 }
 
-// A2.
-size_t QuorumOf(const data::Event& event) {
-  const size_t parties = event.parties.size();
-  if (event.quorum == v1::AgreementPolicy::ALL_BUT_ONE) return std::max(std::min<size_t>(parties, 2), parties - 1);
+// A2; who was erased counts no longer (A7).
+int64_t QuorumOf(const data::Event& event) {
+  const int64_t parties = std::ranges::count(event.parties, false, &data::Party::erased);
+  if (event.quorum == v1::AgreementPolicy::ALL_BUT_ONE) return std::max(std::min<int64_t>(parties, 2), parties - 1);
   return parties;
 }
 
@@ -46,9 +46,15 @@ void CheckAdded(const GivenSlots& given, const std::vector<Slot>& present, absl:
   }
 }
 
+void SetErased(data::Event& event, const Uuid& user_id) {
+  const auto party = std::ranges::find(event.parties, user_id, &data::Party::user_id);
+  if (party != event.parties.end()) party->erased = true;
+  std::erase(event.confirmed_ids, user_id);
+}
+
 bool Affirm(data::Event& event, const Uuid& party) {
   if (!event.HasConfirmed(party)) event.confirmed_ids.push_back(party);
-  if (event.slots.size() > 1 || event.confirmed_ids.size() < QuorumOf(event)) return false;
+  if (event.slots.size() > 1 || std::ssize(event.confirmed_ids) < QuorumOf(event)) return false;
   event.state = event.slots.empty() ? v1::Event::ABANDONED : v1::Event::AGREED;
   return true;
 }
@@ -153,6 +159,17 @@ absl::StatusOr<Outcome> Confirm(const data::Event& event, const std::string& eta
   return Update(event, command, caller, now);
 }
 
+Outcome Erase(const data::Event& before, const Uuid& erased, const data::Effector& caller, absl::Time now) {
+  data::Event event = before;
+  ++event.last_sequence;
+  // The caller may be the party itself.
+  data::LogEntry entry = EntryOf(event, v1::LogEntry::UPDATE, caller, now);
+  SetErased(event, erased);
+  entry.data.set_erased_id(erased.ToBytes());
+  AddStateAfter(event, entry);
+  return {std::move(event), std::move(entry)};
+}
+
 absl::StatusOr<Outcome> Delete(const data::Event& before, const std::string& etag, const data::Effector& caller,
                                absl::Time now) {
   PARLEY_RETURN_IF_ERROR(CheckEtag(before, etag));
@@ -179,7 +196,9 @@ absl::StatusOr<CreateCommand> Succession(const data::Event& old, const ReopenCom
   creation.parties = command.parties;
   creation.parties_path = "parties";
   if (creation.parties.empty()) {
-    for (const data::Party& party : old.parties) creation.parties.push_back(party.address);
+    for (const data::Party& party : old.parties) {
+      if (!party.address.local_part.empty()) creation.parties.push_back(party.address);
+    }
   }
   creation.given = command.given.value_or(GivenSlots{old.slots, std::vector<std::string>(old.slots.size())});
   creation.present = old.slots;

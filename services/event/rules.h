@@ -71,6 +71,9 @@ absl::StatusOr<Outcome> Update(const data::Event& event, const UpdateCommand& co
 absl::Status CheckMayConfirm(const data::Event& event, const data::Effector& caller);
 absl::StatusOr<Outcome> Confirm(const data::Event& event, const std::string& etag, const data::Effector& caller,
                                 absl::Time now);
+// A7: the log tells that this user, whom it names, was erased. In any state; a party no longer counts.
+Outcome Erase(const data::Event& event, const Uuid& erased, const data::Effector& caller, absl::Time now);
+
 absl::StatusOr<Outcome> Delete(const data::Event& event, const std::string& etag, const data::Effector& caller,
                                absl::Time now);
 
@@ -78,6 +81,9 @@ absl::StatusOr<Outcome> Delete(const data::Event& event, const std::string& etag
 absl::StatusOr<CreateCommand> Succession(const data::Event& old, const ReopenCommand& command);
 // What becomes of the old event once `successor` is made of it.
 Outcome Succeeded(const data::Event& old, const data::Event& successor, const data::Effector& caller, absl::Time now);
+
+// A7: the party, where it is one, counts no longer, and its confirmation is gone.
+void SetErased(data::Event& event, const Uuid& user_id);
 
 // A party affirms the present slots: A1, then A3. Says whether that closed the event.
 bool Affirm(data::Event& event, const Uuid& party);

@@ -15,20 +15,11 @@ constexpr absl::Duration kComplaint = absl::Minutes(1);
 
 // What one transaction has made of the tree.
 struct Grown {
-  data::TreeHead head;  // as it was before
+  data::TreeHead head;                 // as it was before
+  std::optional<std::string> on_file;  // the note that was there
   int64_t size = 0;
   std::string root;
 };
-
-// That the tree has grown from the one that was signed.
-absl::Status CheckGrownFrom(const tlog::Checkpoint& last, const data::LogTree& tree, int64_t size) {
-  if (size < last.size) {
-    return absl::DataLossError(absl::StrCat("the database has ", size, " leaves, ", last.size, " were signed"));
-  }
-  PARLEY_ASSIGN_OR_RETURN(const std::string root, tlog::Root(tree, last.size));
-  if (root == last.root) return absl::OkStatus();
-  return absl::DataLossError(absl::StrCat("the first ", last.size, " leaves are not those that were signed"));
-}
 
 }  // namespace
 
@@ -74,14 +65,16 @@ void Sequencer::Run() {
   }
 }
 
-absl::StatusOr<std::optional<tlog::Checkpoint>> Sequencer::LastSigned(const data::TreeHead& head) const {
-  PARLEY_ASSIGN_OR_RETURN(auto note, file_.Read(head.origin));
-  // Where this process has signed none yet, others may have.
-  if (!note && head.checkpoint) note = head.checkpoint->note;
-  if (!note) return std::nullopt;
-  auto last = tlog::Open(*note, key_.VerifierKey(head.origin));
+absl::Status Sequencer::CheckGrownFrom(const std::string& note, const data::TreeHead& head,
+                                       const data::LogTree& tree) const {
+  const auto last = tlog::Open(note, key_.VerifierKey(head.origin));
   if (!last.ok()) return absl::DataLossError(absl::StrCat("the last checkpoint: ", last.status().message()));
-  return *std::move(last);
+  if (head.size < last->size) {
+    return absl::DataLossError(absl::StrCat("the database has ", head.size, " leaves, ", last->size, " were signed"));
+  }
+  PARLEY_ASSIGN_OR_RETURN(const std::string root, tlog::Root(tree, last->size));
+  if (root == last->root) return absl::OkStatus();
+  return absl::DataLossError(absl::StrCat("the first ", last->size, " leaves are not those that were signed"));
 }
 
 absl::StatusOr<bool> Sequencer::Step() {
@@ -89,9 +82,13 @@ absl::StatusOr<bool> Sequencer::Step() {
     data::LogTree tree(tx);
     PARLEY_ASSIGN_OR_RETURN(auto head, tree.TryLock());
     if (!head) return std::nullopt;
-    PARLEY_ASSIGN_OR_RETURN(const auto last, LastSigned(*head));
-    if (last) PARLEY_RETURN_IF_ERROR(CheckGrownFrom(*last, tree, head->size));
     Grown grown;
+    PARLEY_ASSIGN_OR_RETURN(grown.on_file, file_.Read(head->origin));
+    if (grown.on_file) PARLEY_RETURN_IF_ERROR(CheckGrownFrom(*grown.on_file, *head, tree));
+    // Others may have signed since, and be gone with their files.
+    if (head->checkpoint && head->checkpoint->note != grown.on_file) {
+      PARLEY_RETURN_IF_ERROR(CheckGrownFrom(head->checkpoint->note, *head, tree));
+    }
     PARLEY_RETURN_IF_ERROR(tree.Sequence());
     PARLEY_ASSIGN_OR_RETURN(grown.size, tree.Grow(head->size));
     PARLEY_ASSIGN_OR_RETURN(grown.root, tlog::Root(tree, grown.size));
@@ -101,7 +98,13 @@ absl::StatusOr<bool> Sequencer::Step() {
   PARLEY_ASSIGN_OR_RETURN(const auto grown, data::Transact(pool_, absl::Now() + kStepTime, grow));
   if (!grown) return false;
   const data::TreeHead& head = grown->head;
-  if (head.checkpoint && head.checkpoint->size >= grown->size) return false;
+  if (head.checkpoint && head.checkpoint->size >= grown->size) {
+    // What another has signed: a database from before it is to be refused here too.
+    if (head.checkpoint->note != grown->on_file) {
+      PARLEY_RETURN_IF_ERROR(file_.Write(head.origin, head.checkpoint->note));
+    }
+    return false;
+  }
 
   data::PublishedCheckpoint checkpoint;
   checkpoint.note = key_.Sign({head.origin, grown->size, grown->root});

@@ -1,9 +1,9 @@
 // Grows the tree over all logs and signs it: at least every second while there is something new (domain rule L5). Each
 // process of the service has one; at any time at most one of them grows the tree, whichever comes first.
 //
-// A checkpoint is published once it is on file. Before the tree is grown or signed it is held against that file: where
-// the database has a smaller tree, or a different one, nothing is signed any more, and the log says so, until an
-// operator begins a new log by `parleyctl log new-origin`.
+// A checkpoint is published once it is on file. Before the tree is grown or signed it is held against that file, and
+// against what was published: where the database has a smaller tree, or a different one, nothing is signed any more,
+// and the log says so, until an operator begins a new log by `parleyctl log new-origin`.
 #pragma once
 
 #include <memory>
@@ -32,8 +32,8 @@ class Sequencer {
 
  private:
   void Run();
-  // The signed tree from which this one must have grown; nothing where none is known.
-  absl::StatusOr<std::optional<tlog::Checkpoint>> LastSigned(const data::TreeHead& head) const;
+  // That the tree has grown from this signed one: else DATA_LOSS.
+  absl::Status CheckGrownFrom(const std::string& note, const data::TreeHead& head, const data::LogTree& tree) const;
 
   data::Pool& pool_;
   const tlog::SigningKey& key_;

@@ -56,7 +56,7 @@ Notification::State EndOf(const Notification& notification, const data::Event& e
       std::max(notification.next_attempt_time, notification.lease_end_time.value_or(absl::InfinitePast()));
   if (notification.attempts_counted() > 0 && due > too_late) return v1::Notification::FAILED;
   const auto recipient = world.users.find(notification.recipient_id);
-  if (recipient == world.users.end()) return v1::Notification::FAILED;
+  if (recipient == world.users.end()) return v1::Notification::CANCELLED;  // erased
   if (recipient->second.state == token::v1::User::DEACTIVATED) return v1::Notification::SUPPRESSED;
   if (world.suppressed.contains(key.Mac(recipient->second.address))) return v1::Notification::SUPPRESSED;
   return v1::Notification::PENDING;

@@ -15,7 +15,7 @@ absl::StatusOr<std::vector<v1::Notification>> Show(data::Transaction& tx, absl::
   absl::flat_hash_map<std::pair<Uuid, Uuid>, std::string> spelled;
   absl::flat_hash_map<Uuid, std::string> known;
   for (const data::Event& event : events) {
-    for (const data::Party& party : event.parties) spelled[{event.id, party.user_id}] = party.address.ToString();
+    for (const data::Party& party : event.parties) spelled[{event.id, party.user_id}] = party.address.Shown();
   }
   std::vector<Uuid> others;
   for (const Notification& notification : notifications) {
@@ -23,11 +23,13 @@ absl::StatusOr<std::vector<v1::Notification>> Show(data::Transaction& tx, absl::
   }
   if (!others.empty()) {
     PARLEY_ASSIGN_OR_RETURN(const auto users, data::Users(tx).FindByIds(others));
-    for (const data::User& user : users) known[user.id] = user.address.ToString();
+    for (const data::User& user : users) known[user.id] = user.address.Shown();
   }
   auto address_of = [&](const Uuid& event_id, const Uuid& user_id) {
     const auto found = spelled.find({event_id, user_id});
-    return found == spelled.end() ? known[user_id] : found->second;
+    if (found != spelled.end()) return found->second;
+    const auto other = known.find(user_id);
+    return other == known.end() ? Address().Shown() : other->second;
   };
   std::vector<v1::Notification> shown;
   for (const Notification& notification : notifications) {

@@ -53,6 +53,11 @@ std::vector<std::string> HashesIn(const Json& json) {
   return hashes;
 }
 
+const Json& PairIn(const Json& json) {
+  if (!json.is_array() || json.size() != 2) throw std::invalid_argument("there must be two of it");
+  return json;
+}
+
 data::LogEntry EntryIn(const Json& json) {
   data::LogEntry entry;
   entry.event_id = IdOf(json.at("event"));
@@ -65,12 +70,12 @@ data::LogEntry EntryIn(const Json& json) {
   entry.effector_id = IdOf(json.at("effector"));
   entry.revision = NumberOf(json.at("revision"));
   for (const Json& slot : json.at("slots")) {
-    const absl::Time start = absl::FromUnixMicros(NumberOf(slot.at(0)));
+    const absl::Time start = absl::FromUnixMicros(NumberOf(PairIn(slot).at(0)));
     entry.slots.push_back({start, absl::FromUnixMicros(NumberOf(slot.at(1))) - start});
   }
   entry.data_bytes = Bytes(json.at("data"));
   for (const Json& named : json.at("named")) {
-    entry.named += IdOf(named.at(0)).ToBytes() + BytesOf(named.at(1), data::kNamedSize - 16);
+    entry.named += IdOf(PairIn(named).at(0)).ToBytes() + BytesOf(named.at(1), data::kNamedSize - 16);
   }
   return entry;
 }

@@ -1,6 +1,9 @@
 #include "services/parleyctl/log_reader.h"
 
+#include <limits>
+
 #include "absl/strings/str_cat.h"
+#include "common/data/entry_record.h"
 #include "common/status/status.h"
 
 namespace parley::ctl {
@@ -23,7 +26,13 @@ ExportEntry EntryOf(const Row& row) {
   line.pending = row.GetBool(2);
   line.event_id = row.GetUuid(3);
   line.sequence = row.GetInt(4);
-  if (!row.IsNull(5)) line.entry = data::LogEntryOf(row, 5);
+  if (row.IsNull(5)) return line;
+  line.entry = data::LogEntryOf(row, 5);
+  // Bytes that are nobody stand as somebody whom no entry can name: an export is as bad as its entry.
+  std::string& named = line.entry->named;
+  if (const size_t rest = named.size() % data::kNamedSize; rest != 0) {
+    named.replace(named.size() - rest, rest, data::kNamedSize, '\0');
+  }
   return line;
 }
 
@@ -55,16 +64,18 @@ absl::StatusOr<ExportHeader> LogReader::ReadHeader(const std::optional<Uuid>& ev
 }
 
 absl::Status LogReader::Read(const ExportHeader& header, const ExportSink& sink) {
-  PARLEY_ASSIGN_OR_RETURN(const tlog::Checkpoint checkpoint, tlog::Parse(header.checkpoint));
-  if (header.event_id) return ReadEvent(*header.event_id, checkpoint.size, sink);
-  PARLEY_RETURN_IF_ERROR(ReadTree(checkpoint.size, sink));
+  const auto checkpoint = tlog::Parse(header.checkpoint);
+  if (!checkpoint.ok()) return absl::DataLossError(absl::StrCat("the checkpoint: ", checkpoint.status().message()));
+  if (header.event_id) return ReadEvent(*header.event_id, checkpoint->size, sink);
+  PARLEY_RETURN_IF_ERROR(ReadTree(checkpoint->size, sink));
   PARLEY_RETURN_IF_ERROR(ReadBehindTree(sink));
   return ReadPeople(sink);
 }
 
-#define PARLEY_ENTRY                                                                                           \
-  "e.event_id, e.sequence, e.create_time, e.occurrence, e.effector_id, e.revision, e.slots, e.data, e.named, " \
-  "e.hash"
+// A time that is null is none that we have written; the other columns can be read even so.
+#define PARLEY_ENTRY                                                                                                \
+  "e.event_id, e.sequence, coalesce(e.create_time, 'infinity'), e.occurrence, e.effector_id, e.revision, e.slots, " \
+  "e.data, e.named, e.hash"
 
 // Entries are looked up one by one: left to itself, PostgreSQL might read the whole log for each page.
 constexpr Statement kReadTree{"export_tree",
@@ -75,7 +86,7 @@ constexpr Statement kReadTree{"export_tree",
   order by l.leaf_index)sql"};
 
 absl::Status LogReader::ReadTree(int64_t checkpoint_size, const ExportSink& sink) {
-  int64_t next = 0;
+  int64_t next = std::numeric_limits<int64_t>::min();  // also what stands before the first leaf
   while (true) {
     PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kReadTree, Params().Add(next).Add(kPage)));
     for (int i = 0; i < result.size(); ++i) {
@@ -100,7 +111,7 @@ constexpr Statement kReadBehindTree{"export_behind_tree", R"sql(
 
 absl::Status LogReader::ReadBehindTree(const ExportSink& sink) {
   Uuid event_id;
-  int64_t sequence = 0;
+  int64_t sequence = std::numeric_limits<int64_t>::min();
   while (true) {
     PARLEY_ASSIGN_OR_RETURN(const Result result,
                             tx_.Execute(kReadBehindTree, Params().Add(event_id).Add(sequence).Add(kPage)));
@@ -160,8 +171,8 @@ absl::Status LogReader::ReadEvent(const Uuid& event_id, int64_t checkpoint_size,
     for (int i = 0; i < result.size(); ++i) {
       ExportEntry line = EntryOf(result[i]);
       sequence = line.sequence;
-      if (line.leaf && *line.leaf >= checkpoint_size) line.pending = true;
-      if (line.leaf && *line.leaf < checkpoint_size) {
+      if (line.leaf) line.pending = *line.leaf >= checkpoint_size;
+      if (line.leaf && *line.leaf >= 0 && !line.pending) {
         PARLEY_ASSIGN_OR_RETURN(line.proof, tlog::InclusionProof(tree_, *line.leaf, checkpoint_size));
       }
       PARLEY_RETURN_IF_ERROR(sink.entry(line));

@@ -28,43 +28,60 @@ struct Older {
 
 class LogVerifier {
  public:
-  // Where `key` is empty the older export's is taken, and without that the export's own. DATA_LOSS where a checkpoint
-  // is not signed by it; INVALID_ARGUMENT where the key or a checkpoint is none.
+  // Where `key` is empty the older export's is taken, and without that the export's own. INVALID_ARGUMENT where the one
+  // that was known before is none.
   static absl::StatusOr<LogVerifier> Begin(ExportHeader header, std::optional<Older> older, const std::string& key);
 
-  // In the order of the export. DATA_LOSS, naming the entry, where it is bad; nothing more is to be added then.
-  absl::Status Add(const ExportEntry& line);
-  absl::Status Add(const ExportPerson& line);
-  // What was verified, for people. DATA_LOSS where the whole is bad though each line is good.
-  absl::StatusOr<std::string> Finish();
+  // All lines in the order of the export, also behind an entry that is bad: what is said of people may tell that an
+  // earlier one is.
+  void Add(const ExportEntry& line);
+  void Add(const ExportPerson& line);
+  // What was verified, for people. DATA_LOSS that names the first bad entry, or where there is none says what else is
+  // bad.
+  absl::StatusOr<std::string> Finish() const;
 
   // The last entry of each event so far.
+  struct Named {
+    std::string commitment;
+    int64_t sequence;  // of the entry that names the user
+    int64_t line;
+    bool told = false;  // by the line of a person
+  };
   struct Last {
     int64_t sequence = 0;
     std::string hash = std::string(32, '\0');
     int64_t leaf = -1;
-    std::map<Uuid, std::pair<std::string, int64_t>> named;  // the commitment, and the sequence that has it
+    std::map<Uuid, Named> named;
   };
   const absl::flat_hash_map<Uuid, Last>& events() const { return events_; }
 
  private:
   LogVerifier() = default;
+  absl::Status Check(const ExportEntry& line);
+  absl::Status CheckNames(const ExportEntry& line, Last& last) const;
   absl::Status CheckChain(const ExportEntry& line, const Last& last) const;
   absl::Status CheckLeaf(const ExportEntry& line, const Last& last) const;
   absl::Status CheckOlder(const ExportEntry& line) const;
+  absl::Status CheckNoneGone() const;
+  absl::Status CheckTree() const;
   absl::Status CheckOlderTree() const;
+  absl::Status CheckPeople() const;
 
   ExportHeader header_;
-  tlog::Checkpoint checkpoint_;
-  std::string trusted_from_;  // where the key comes from, if it is the export's own
   std::optional<Older> older_;
-  tlog::Checkpoint older_checkpoint_;
+  std::string trusted_from_;  // where the key comes from, if it is the export's own
+  // Nothing where it is not signed by the key: `distrust_` says why, and its tree says nothing of any entry.
+  std::optional<tlog::Checkpoint> checkpoint_, older_checkpoint_;
+  absl::Status distrust_;
+
   absl::flat_hash_map<Uuid, Last> events_;
   int64_t entries_ = 0;
+  absl::Status bad_;  // of the first bad entry, and its line
+  int64_t bad_line_ = 0;
+  absl::Status stranger_;  // of the first person whom no entry names
   tlog::GrowingRoot tree_;
-  bool in_tree_ = true;     // while the lines have leaves
-  std::string root_;        // of the checkpoint's size
-  std::string older_root_;  // of the older one's
+  std::string root_ = tlog::EmptyRoot();        // of the checkpoint's size
+  std::string older_root_ = tlog::EmptyRoot();  // of the older one's
 };
 
 }  // namespace parley::ctl

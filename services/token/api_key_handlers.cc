@@ -41,7 +41,7 @@ absl::Status TokenHandlers::CreateApiKey(const rpc::Call& call, const v1::Create
     PARLEY_ASSIGN_OR_RETURN(const auto answered, rpc::FindAnswered(tx, signer_, request_id));
     if (answered) {
       PARLEY_ASSIGN_OR_RETURN(const auto api_key, data::ApiKeys(tx).Find(answered->ids.front()));
-      if (!api_key) return Internal("a call is remembered whose API key does not exist");
+      if (!api_key) return NotFound(kUserType, request.parent());  // erased since
       return data::NewApiKey{*api_key, ""};
     }
     // Locked, so that nobody is deactivated meanwhile.

@@ -23,6 +23,8 @@ class TokenHandlers {
   absl::Status ActivateUser(const rpc::Call& call, const v1::ActivateUserRequest& request, v1::User& response) const;
   absl::Status DeactivateUser(const rpc::Call& call, const v1::DeactivateUserRequest& request,
                               v1::User& response) const;
+  absl::Status EraseUser(const rpc::Call& call, const v1::EraseUserRequest& request,
+                         google::protobuf::Empty& response) const;
 
   absl::Status CreateApiKey(const rpc::Call& call, const v1::CreateApiKeyRequest& request, v1::ApiKey& response) const;
   absl::Status ListApiKeys(const rpc::Call& call, const v1::ListApiKeysRequest& request,

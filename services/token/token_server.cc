@@ -16,6 +16,8 @@ TokenServer::TokenServer(rpc::CallQueue& queue, const TokenHandlers& handlers)
                      std::bind_front(&TokenHandlers::ActivateUser, &handlers)),
       deactivate_user_(queue, "/parley.token.v1.TokenService/DeactivateUser",
                        std::bind_front(&TokenHandlers::DeactivateUser, &handlers)),
+      erase_user_(queue, "/parley.token.v1.TokenService/EraseUser",
+                  std::bind_front(&TokenHandlers::EraseUser, &handlers)),
       create_api_key_(queue, "/parley.token.v1.TokenService/CreateApiKey",
                       std::bind_front(&TokenHandlers::CreateApiKey, &handlers)),
       list_api_keys_(queue, "/parley.token.v1.TokenService/ListApiKeys",

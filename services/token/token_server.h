@@ -38,6 +38,10 @@ class TokenServer final : public v1::TokenService::CallbackService {
                                            const v1::DeactivateUserRequest* request, v1::User* response) override {
     return deactivate_user_.Start(context, request, response);
   }
+  grpc::ServerUnaryReactor* EraseUser(grpc::CallbackServerContext* context, const v1::EraseUserRequest* request,
+                                      google::protobuf::Empty* response) override {
+    return erase_user_.Start(context, request, response);
+  }
   grpc::ServerUnaryReactor* CreateApiKey(grpc::CallbackServerContext* context, const v1::CreateApiKeyRequest* request,
                                          v1::ApiKey* response) override {
     return create_api_key_.Start(context, request, response);
@@ -72,6 +76,7 @@ class TokenServer final : public v1::TokenService::CallbackService {
   rpc::Method<v1::UpdateUserRequest, v1::User> update_user_;
   rpc::Method<v1::ActivateUserRequest, v1::User> activate_user_;
   rpc::Method<v1::DeactivateUserRequest, v1::User> deactivate_user_;
+  rpc::Method<v1::EraseUserRequest, google::protobuf::Empty> erase_user_;
   rpc::Method<v1::CreateApiKeyRequest, v1::ApiKey> create_api_key_;
   rpc::Method<v1::ListApiKeysRequest, v1::ListApiKeysResponse> list_api_keys_;
   rpc::Method<v1::RevokeApiKeyRequest, v1::ApiKey> revoke_api_key_;

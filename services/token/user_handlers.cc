@@ -1,8 +1,9 @@
-// Users: CreateUser, GetUser, ListUsers, UpdateUser, ActivateUser, DeactivateUser (rules U1 to U4).
+// Users: CreateUser, GetUser, ListUsers, UpdateUser, ActivateUser, DeactivateUser, EraseUser (rules U1 to U4, A7).
 #include <functional>
 #include <set>
 
 #include "common/access/access.h"
+#include "common/data/erasures.h"
 #include "common/rpc/request_id.h"
 #include "common/time/proto_time.h"
 #include "services/token/named_users.h"
@@ -162,6 +163,24 @@ absl::Status TokenHandlers::DeactivateUser(const rpc::Call& call, const v1::Deac
   PARLEY_ASSIGN_OR_RETURN(const data::User user, ChangeUser(pool_, signer_, call, target, deactivate));
   Fill(user, response);
   return absl::OkStatus();
+}
+
+absl::Status TokenHandlers::EraseUser(const rpc::Call& call, const v1::EraseUserRequest& request,
+                                      google::protobuf::Empty&) const {
+  PARLEY_RETURN_IF_ERROR(CheckUser(call));
+  FieldViolations fields;
+  const Uuid id = ParseUserOrSelf(call, request.name(), "name", fields);
+  const auto request_id = rpc::RequestIdOf(call, request, fields);
+  PARLEY_RETURN_IF_ERROR(fields.ToStatus());
+  PARLEY_RETURN_IF_ERROR(OfResource(CheckMember(call), kUserType, request.name()));
+  if (!MaySeeUser(call, id)) return Hidden(kUserType, request.name());
+  return data::Transact(pool_, call.deadline, [&](data::Transaction& tx) -> absl::Status {
+    PARLEY_ASSIGN_OR_RETURN(const auto answered, rpc::FindAnswered(tx, signer_, request_id));
+    if (answered) return absl::OkStatus();
+    PARLEY_ASSIGN_OR_RETURN(const bool erased, data::Erasures(tx).Erase(id, EffectorOf(call.principal)));
+    if (!erased) return NotFound(kUserType, "users/" + id.ToString());
+    return rpc::Remember(tx, signer_, request_id, {{id}, 0});
+  });
 }
 
 }  // namespace parley::token

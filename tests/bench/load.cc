@@ -6,6 +6,7 @@
 //   parley-bench-load prepare   creates events, and writes their names into a file
 //   parley-bench-load create    CreateEvent: the caller, two other users, three slots
 //   parley-bench-load get       GetEvent of events that `prepare` made
+//   parley-bench-load lag       one event after the other, and how long until a checkpoint has its entry: beside `create`
 #include <sys/resource.h>
 
 #include <atomic>
@@ -18,6 +19,7 @@
 #include "common/config/config.h"
 #include "common/rpc/channel.h"
 #include "parley/event/v1/event_service.grpc.pb.h"
+#include "parley/event/v1/log_service.grpc.pb.h"
 #include "parley/token/v1/token_service.grpc.pb.h"
 
 namespace parley::bench {
@@ -222,6 +224,45 @@ std::string AskWhoIAm(const Settings& settings) {
   return user.address();
 }
 
+// How long it takes from the answer of CreateEvent until GetInclusionProof is answered. Prints one JSON object.
+int RunLag(const Settings& settings, const std::string& caller) {
+  const auto channel = rpc::MakeChannel(settings.gateway);
+  const auto events = EventService::NewStub(channel);
+  const auto logs = event::v1::LogService::NewStub(channel);
+  const auto end = Clock::now() + std::chrono::duration<double>(settings.seconds);
+  std::vector<double> milliseconds;
+  while (Clock::now() < end) {
+    event::v1::CreateEventRequest create;
+    create.mutable_event()->add_parties()->set_address(caller);
+    event::v1::Event event;
+    grpc::ClientContext create_context;
+    Prepare(create_context, settings);
+    grpc::Status status = events->CreateEvent(&create_context, create, &event);
+    const auto created = Clock::now();
+    event::v1::GetInclusionProofRequest prove;
+    prove.set_name(event.name() + "/logEntries/1");
+    for (bool proved = false; status.ok() && !proved;) {
+      grpc::ClientContext context;
+      Prepare(context, settings);
+      event::v1::InclusionProof proof;
+      status = logs->GetInclusionProof(&context, prove, &proof);
+      proved = status.ok();
+      if (status.error_code() == grpc::StatusCode::UNAVAILABLE) status = grpc::Status::OK;
+      // Often enough to see a tenth of what is promised, and seldom enough to be no load itself.
+      if (!proved) absl::SleepFor(absl::Milliseconds(10));
+    }
+    if (!status.ok()) {
+      std::cerr << "parley-bench-load: " << status.error_message() << "\n";
+      return 1;
+    }
+    milliseconds.push_back(std::chrono::duration<double, std::milli>(Clock::now() - created).count());
+  }
+  std::ranges::sort(milliseconds);
+  std::cout << absl::StrFormat("{\"entries\": %d, \"p50_ms\": %.0f, \"max_ms\": %.0f}\n", milliseconds.size(),
+                               milliseconds[milliseconds.size() / 2], milliseconds.back());
+  return 0;
+}
+
 int Run(const std::string& what, const Settings& settings) {
   std::vector<std::string> names;
   if (what == "get") {
@@ -234,6 +275,7 @@ int Run(const std::string& what, const Settings& settings) {
   }
   const std::string caller = AskWhoIAm(settings);
   if (caller.empty()) return 1;
+  if (what == "lag") return RunLag(settings, caller);
   Load load(settings, caller, std::move(names));
   if (what == "prepare") {
     if (!load.RunForCount(settings.events)) return 1;
@@ -275,6 +317,8 @@ int main(int argc, char** argv) {
   add_names();
   config.Subcommand("create", "Creates events, with three parties and three slots.");
   add_times();
+  config.Subcommand("lag", "Creates one event after the other, and waits until a checkpoint has it.");
+  config.Add("seconds", settings.seconds, "For how long.", 0.1, 86400);
   config.Subcommand("get", "Reads random ones of the events that are named in a file.");
   add_times();
   add_names();

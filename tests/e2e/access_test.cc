@@ -109,6 +109,16 @@ const std::map<std::string, Row>& Table() {
                                   [](auto& r, const World& w) { r.set_parent(w.event.name()); }),
         "-yynynyyy", true}},
 
+      {"GetCheckpoint", {Do<GetCheckpointRequest>(&Logs::GetCheckpoint, [](auto&, const World&) {}), "-yyyyyyyy"}},
+      {"GetInclusionProof",
+       {Do<GetInclusionProofRequest>(&Logs::GetInclusionProof,
+                                     [](auto& r, const World& w) { r.set_name(w.event.name() + "/logEntries/1"); }),
+        "-yynynyyy", true}},
+      {"GetConsistencyProof",
+       {Do<GetConsistencyProofRequest>(&Logs::GetConsistencyProof,
+                                       [](auto& r, const World&) { r.set_first_tree_size(1); }),
+        "-yyyyyyyy"}},
+
       {"CreateUser",
        {Do<CreateUserRequest>(
             &Tokens::CreateUser,
@@ -130,6 +140,9 @@ const std::map<std::string, Row>& Table() {
       {"DeactivateUser",
        {Do<DeactivateUserRequest>(&Tokens::DeactivateUser,
                                   [](auto& r, const World& w) { r.set_name(w.target.name()); }),
+        "-nnnnnnyn"}},
+      {"EraseUser",
+       {Do<EraseUserRequest>(&Tokens::EraseUser, [](auto& r, const World& w) { r.set_name(w.target.name()); }),
         "-nnnnnnyn"}},
       {"CreateApiKey",
        {Do<CreateApiKeyRequest>(&Tokens::CreateApiKey, [](auto& r, const World& w) { r.set_parent(w.target.name()); }),
@@ -253,6 +266,14 @@ class AccessTest : public E2eTest {
     if (method.ends_with("Suppression")) world.suppression = MakeSuppression();
     world.user = user;
     guest_key = MakeEmailToken(world.event, user, world.email_token);
+    if (method.ends_with("Proof")) {
+      EXPECT_TRUE(Eventually([&] {
+        return database->Sql(
+                   "select (checkpoint_size > leaf_index)::text from parley.log_tree, parley.log_leaves "
+                   "where event_id = '" +
+                   world.event.name().substr(7) + "' and sequence = 1") == "true";
+      }));
+    }
     if (method == "RevokeApiKey") {
       token::v1::CreateApiKeyRequest request;
       request.set_parent(user);

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "parley/event/v1/event_service.grpc.pb.h"
+#include "parley/event/v1/log_service.grpc.pb.h"
 #include "parley/notification/v1/notification_service.grpc.pb.h"
 #include "parley/token/v1/token_service.grpc.pb.h"
 #include "tests/support/database.h"
@@ -38,6 +39,7 @@ using ::testing::IsEmpty;
 using ::testing::UnorderedElementsAre;
 
 using Events = event::v1::EventService::Stub;
+using Logs = event::v1::LogService::Stub;
 using Tokens = token::v1::TokenService::Stub;
 using NotificationStub = notification::v1::NotificationService::Stub;
 

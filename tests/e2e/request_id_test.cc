@@ -203,6 +203,11 @@ class RequestIdTest : public E2eTest {
     deactivate.set_name(target("deactivated").name());
     add(MakeCase(&Tokens::DeactivateUser, deactivate, [](auto& request) { request.set_etag("7"); }), true,
         {{"active", -1}, {"deactivated", 1}});
+    token::v1::EraseUserRequest erase;
+    erase.set_name(target("erased").name());
+    const std::string survivor = target("survivor").name();
+    add(MakeCase(&Tokens::EraseUser, erase, [=](auto& request) { request.set_name(survivor); }), true,
+        {{"active", -1}, {"users", -1}});
     token::v1::CreateApiKeyRequest create_key;
     create_key.set_parent(target("keyed").name());
     const std::string other_user = target("other").name();

@@ -144,7 +144,7 @@ MailTexts WriteTexts(const Mail& mail) {
   values.set("notify", mail.cause == Notification::NOTIFY_PARTIES);
   values.set("requested", mail.cause == Notification::REQUEST_EMAIL_TOKEN);
   values.set("cancel", mail.cause == Notification::CANCEL_CALENDAR_ENTRY);
-  values.set("sender", mail.sender.ToString());
+  values.set("sender", mail.sender.Shown());
   values.set("title", mail.event.title);
   values.set("event", mail.event.name());
   values.set("open", mail.event.state == Event::OPEN);

@@ -55,6 +55,7 @@ std::map<std::string, Method> PublicMethods(const TokenHandlers& handlers) {
           {"UpdateUser", MethodOf(handlers, &TokenHandlers::UpdateUser)},
           {"ActivateUser", MethodOf(handlers, &TokenHandlers::ActivateUser)},
           {"DeactivateUser", MethodOf(handlers, &TokenHandlers::DeactivateUser)},
+          {"EraseUser", MethodOf(handlers, &TokenHandlers::EraseUser)},
           {"CreateApiKey", MethodOf(handlers, &TokenHandlers::CreateApiKey)},
           {"ListApiKeys", MethodOf(handlers, &TokenHandlers::ListApiKeys)},
           {"RevokeApiKey", MethodOf(handlers, &TokenHandlers::RevokeApiKey)},
@@ -120,6 +121,7 @@ class FailuresTest : public TokenTest {
             {"UpdateUser", {by_staff, "user { name: '" + NameOf(ben) + "' role: STAFF }"}},
             {"ActivateUser", {by_staff, "name: '" + NameOf(named) + "'"}},
             {"DeactivateUser", {by_staff, "name: '" + NameOf(ben) + "'"}},
+            {"EraseUser", {by_staff, "name: '" + NameOf(leaving) + "'"}},
             {"CreateApiKey", {by_staff, "parent: '" + NameOf(anna) + "'"}},
             {"ListApiKeys", {by_anna, "parent: 'users/self'"}},
             {"RevokeApiKey", {by_anna, "name: '" + api_key + "'"}},
@@ -162,7 +164,7 @@ class FailuresTest : public TokenTest {
       if (!PublicMethods(tokens).at(method).has_request_id) continue;
       failures.push_back({method, good.call, good.request + " request_id: '" + id + "'", error});
     }
-    EXPECT_EQ(failures.size(), 7u);
+    EXPECT_EQ(failures.size(), 8u);
     return failures;
   }
 
@@ -171,6 +173,7 @@ class FailuresTest : public TokenTest {
   const data::User ben = MakeUser("ben@example.com");
   const data::User eve = MakeUser("eve@example.com");
   const data::User named = MakeInactiveUser("named@example.com");
+  const data::User leaving = MakeUser("leaving@example.com");
   const Uuid event_id = MakeEvent({anna, ben});
   const std::string event = "events/" + event_id.ToString();
   const Guest guest = MakeGuest(event_id, anna);
@@ -275,6 +278,8 @@ TEST_F(FailuresTest, L1_RequestsThatAreNotWellFormed) {
        {"ActivateUser", by_staff, "name: 'users/self'", kBad},
        {"DeactivateUser", by_staff, "", kBad},
        {"DeactivateUser", by_staff, "name: 'users/self'", kBad},
+       {"EraseUser", by_staff, "", kBad},
+       {"EraseUser", by_staff, "name: 'users/anna'", kBad},
        {"CreateApiKey", by_staff, "parent: 'users/self'", kBad},
        {"ListApiKeys", by_anna, "parent: 'users/self' page_size: -1", kBad},
        {"ListApiKeys", by_anna, "parent: 'users/self' page_token: 'x'", kBadCursor},
@@ -304,6 +309,7 @@ TEST_F(FailuresTest, L1_WhatIsAbsent) {
                   {"UpdateUser", by_staff, "user { name: '" + user + "' role: STAFF }", kAbsent},
                   {"ActivateUser", by_staff, "name: '" + user + "'", kAbsent},
                   {"DeactivateUser", by_staff, "name: '" + user + "'", kAbsent},
+                  {"EraseUser", by_staff, "name: '" + user + "'", kAbsent},
                   {"CreateApiKey", by_staff, "parent: '" + user + "'", kAbsent},
                   {"ListApiKeys", by_staff, "parent: '" + user + "'", kAbsent},
                   {"RevokeApiKey", by_staff, "name: '" + NameOf(anna) + "/apiKeys/" + unknown + "'", kAbsent},

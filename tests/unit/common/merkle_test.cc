@@ -398,6 +398,18 @@ TEST(MerkleTest, HostileProofsDoNoHarm) {
   }
 }
 
+TEST(MerkleTest, L5_AGrowingRootIsThatOfTheKeptNodes) {
+  MemoryNodes nodes;
+  GrowingRoot growing;
+  for (int64_t size = 0; size <= 600; ++size) {
+    EXPECT_EQ(growing.size(), size);
+    EXPECT_EQ(growing.Root(), *Root(nodes, size)) << size;
+    const std::string leaf = LeafHash("entry " + std::to_string(size));
+    nodes.Append(leaf);
+    growing.Append(leaf);
+  }
+}
+
 TEST(MerkleTest, BadSizesAndIndexes) {
   const MemoryNodes nodes = MakeNodes(MakeLeaves(5));
   EXPECT_EQ(Root(nodes, -1).status().code(), kInvalidArgument);

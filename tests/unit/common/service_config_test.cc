@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "parley/event/v1/event_service.grpc.pb.h"
+#include "parley/event/v1/log_service.grpc.pb.h"
 #include "parley/notification/v1/notification_service.grpc.pb.h"
 #include "parley/token/v1/token_service.grpc.pb.h"
 
@@ -30,7 +31,8 @@ TEST(ServiceConfigTest, NamesExactlyWhatChangesNothingAndGetEvent) {
   // By the house's names what begins so changes nothing; GetEvent is the one that writes, harmlessly.
   std::set<std::string> expected;
   for (const auto* file :
-       {event::v1::GetEventRequest::descriptor()->file(), token::v1::GetUserRequest::descriptor()->file(),
+       {event::v1::GetEventRequest::descriptor()->file(), event::v1::GetCheckpointRequest::descriptor()->file(),
+        token::v1::GetUserRequest::descriptor()->file(),
         notification::v1::GetNotificationRequest::descriptor()->file()}) {
     for (int i = 0; i < file->service(0)->method_count(); ++i) {
       const auto* method = file->service(0)->method(i);

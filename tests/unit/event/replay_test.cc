@@ -107,7 +107,8 @@ class Play {
       case 8:
         return Chance(30) ? Reopen(caller, etag) : Notify(caller);
       default:
-        return Chance(10) ? Take(Delete(event_, etag, caller, now_)) : Notify(caller);
+        if (Chance(10)) return Take(Delete(event_, etag, caller, now_));
+        return Chance(20) ? Take(Erase(event_, Somebody().user_id, caller, now_)) : Notify(caller);
     }
   }
 
@@ -127,7 +128,9 @@ class Play {
     if (!creation.ok() || event_.delete_time) return;
     data::User creator;
     creator.id = caller.user_id;
-    const Outcome made = Create(*creation, event_.parties, creator, caller, Id(101 + played_.size()), now_);
+    std::vector<data::Party> parties;
+    for (const data::Party& party : event_.parties) parties.push_back({party.user_id, party.address});
+    const Outcome made = Create(*creation, parties, creator, caller, Id(101 + played_.size()), now_);
     data::Event successor;
     ASSERT_THAT(Apply(made.entry, successor), Succeeds());
     EXPECT_THAT(Differences(successor, made.event), IsEmpty());

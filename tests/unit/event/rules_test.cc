@@ -151,6 +151,68 @@ TEST(RulesTest, A2_A3_WhenItCloses) {
   }
 }
 
+TEST(RulesTest, A7_WhoWasErasedCountsNoLongerAndErasureClosesNothing) {
+  struct Case {
+    int parties;
+    data::Event::Quorum quorum;
+    std::vector<uint8_t> confirmed, erased;
+    bool closes;  // where party 1 then affirms
+  };
+  const auto all = v1::AgreementPolicy::ALL, all_but_one = v1::AgreementPolicy::ALL_BUT_ONE;
+  const std::vector<Case> cases = {
+      {2, all, {1}, {2}, true},
+      {2, all, {}, {2}, true},
+      {3, all, {1}, {2}, false},
+      {3, all, {1, 2}, {2}, false},
+      {3, all, {1, 2}, {3}, true},
+      {3, all, {1}, {2, 3}, true},
+      {4, all_but_one, {1, 2}, {3}, true},
+      {4, all_but_one, {1, 2}, {2}, false},
+      {3, all_but_one, {1}, {2}, false},
+      {2, all_but_one, {1}, {2}, true},
+      {3, all, {1}, {9}, false},
+  };
+  for (const Case& each : cases) {
+    data::Event event = EventOf(each.parties, {A});
+    event.quorum = each.quorum;
+    event.confirmed_ids.clear();
+    for (const uint8_t number : each.confirmed) event.confirmed_ids.push_back(User(number));
+    for (const uint8_t number : each.erased) {
+      const data::Event before = event;
+      const Outcome outcome = Erase(before, User(number), Staff(), kLater);
+      event = outcome.event;
+      EXPECT_EQ(event.state, v1::Event::OPEN);
+      EXPECT_EQ(event.revision, before.revision);
+      EXPECT_EQ(event.update_time, before.update_time);
+      EXPECT_EQ(event.last_sequence, before.last_sequence + 1);
+      EXPECT_FALSE(event.HasConfirmed(User(number)));
+      EXPECT_EQ(event.FindParty(User(number)), nullptr);
+      EXPECT_EQ(event.parties.size(), before.parties.size()) << "E3";
+      EXPECT_EQ(outcome.entry.data.erased_id(), User(number).ToBytes());
+      EXPECT_EQ(outcome.entry.sequence, event.last_sequence);
+      EXPECT_EQ(outcome.entry.occurrence, v1::LogEntry::UPDATE);
+      EXPECT_EQ(Confirmed(outcome.entry), event.confirmed_ids);
+      EXPECT_FALSE(outcome.entry.data.closed());
+    }
+    ASSERT_OK_AND_ASSIGN(const Outcome after, Confirm(event, event.etag(), Party(1), kLater));
+    EXPECT_EQ(after.event.state, each.closes ? v1::Event::AGREED : v1::Event::OPEN)
+        << each.parties << " parties, erased " << static_cast<int>(each.erased.front());
+  }
+}
+
+TEST(RulesTest, A7_WhoErasesIsNamedAndAnErasedPartyIsNone) {
+  data::Event event = EventOf(2, {A});
+  EXPECT_EQ(Erase(event, User(1), Staff(), kLater).entry.staff_ids, std::vector<Uuid>{User(100)});
+  const Outcome own = Erase(event, User(1), Party(1), kLater);
+  EXPECT_TRUE(own.entry.staff_ids.empty()) << "a party erased itself: the log has named it";
+  EXPECT_THAT(Confirm(own.event, own.event.etag(), Party(1), kLater),
+              Fails(absl::StatusCode::kPermissionDenied, error::v1::PERMISSION_DENIED));
+  event = own.event;
+  event.parties[0].address = {};
+  ASSERT_OK_AND_ASSIGN(const CreateCommand successor, Succession(event, {event.etag(), {}, std::nullopt}));
+  EXPECT_EQ(successor.parties, std::vector<Address>{event.parties[1].address});
+}
+
 TEST(RulesTest, A3_ATitleAloneClosesNothing) {
   auto event = EventOf(1, {A});
   UpdateCommand command;

@@ -1,0 +1,90 @@
+#include "common/data/erasures.h"
+
+#include "common/data/users.h"
+#include "common/status/status.h"
+
+namespace parley::data {
+
+// The number is this lock's alone.
+#define PARLEY_ERASURE_LOCK "7261951308"
+
+constexpr Statement kHold{"hold_erasures", "select pg_advisory_xact_lock_shared(" PARLEY_ERASURE_LOCK ")"};
+
+absl::Status Erasures::Hold() { return tx_.Execute(kHold).status(); }
+
+constexpr Statement kAwaitHolders{"await_erasure_holders", "select pg_advisory_xact_lock(" PARLEY_ERASURE_LOCK ")"};
+
+constexpr Statement kErase{"erase_user", R"sql(
+  with keys as (delete from api_keys where user_id = $1),
+       tokens as (delete from email_tokens where user_id = $1),
+       records as (delete from request_records where user_id = $1),
+       parties as (update event_parties set local_part = '', salt = '' where user_id = $1),
+       staff as (update event_staff set local_part = '', salt = '' where user_id = $1)
+  insert into erasures (user_id, effector_id, acted_by_id, create_time, next_attempt_time)
+  values ($1, $2, $3, now(), now()))sql"};
+
+constexpr Statement kDeleteUser{"delete_user", "delete from users where user_id = $1"};
+
+absl::StatusOr<bool> Erasures::Erase(const Uuid& user_id, const Effector& effector) {
+  PARLEY_RETURN_IF_ERROR(tx_.Execute(kAwaitHolders).status());
+  PARLEY_ASSIGN_OR_RETURN(const auto user, Users(tx_).Lock(user_id));
+  if (!user) return false;
+  Params params;
+  params.Add(user_id).Add(effector.user_id);
+  effector.acted_by_id ? params.Add(*effector.acted_by_id) : params.AddNull();
+  PARLEY_RETURN_IF_ERROR(tx_.Execute(kErase, params).status());
+  PARLEY_RETURN_IF_ERROR(tx_.Execute(kDeleteUser, Params().Add(user_id)).status());
+  return true;
+}
+
+constexpr Statement kLock{"lock_erasure", R"sql(
+  select user_id, effector_id, acted_by_id from erasures where next_attempt_time <= now()
+  order by next_attempt_time limit 1 for update skip locked)sql"};
+
+absl::StatusOr<std::optional<Erasure>> Erasures::TryLock() {
+  PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kLock));
+  if (result.empty()) return std::nullopt;
+  Erasure erasure{result[0].GetUuid(0), {result[0].GetUuid(1), std::nullopt, std::nullopt}};
+  if (!result[0].IsNull(2)) erasure.effector.acted_by_id = result[0].GetUuid(2);
+  return erasure;
+}
+
+constexpr Statement kNextEvent{"next_event_of_erasure", R"sql(
+  select n.event_id
+  from erasures e cross join lateral (
+    (select event_id from event_parties where user_id = e.user_id and event_id > e.after_event_id
+     order by event_id limit 1)
+    union all
+    (select event_id from event_staff where user_id = e.user_id and event_id > e.after_event_id
+     order by event_id limit 1)) n
+  where e.user_id = $1 order by n.event_id limit 1)sql"};
+
+absl::StatusOr<std::optional<Uuid>> Erasures::NextEvent(const Uuid& user_id) {
+  PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kNextEvent, Params().Add(user_id)));
+  if (result.empty()) return std::nullopt;
+  return result[0].GetUuid(0);
+}
+
+constexpr Statement kTold{"told_erasure", R"sql(
+  with party as (update event_parties set erased = true where event_id = $2 and user_id = $1)
+  update erasures set after_event_id = $2 where user_id = $1)sql"};
+
+absl::Status Erasures::Told(const Uuid& user_id, const Uuid& event_id) {
+  return tx_.Execute(kTold, Params().Add(user_id).Add(event_id)).status();
+}
+
+constexpr Statement kDelete{"delete_erasure", "delete from erasures where user_id = $1"};
+
+absl::Status Erasures::Delete(const Uuid& user_id) { return tx_.Execute(kDelete, Params().Add(user_id)).status(); }
+
+constexpr Statement kPostpone{"postpone_erasure", R"sql(
+  with due as (select user_id from erasures where next_attempt_time <= now()
+               order by next_attempt_time limit 1 for update skip locked)
+  update erasures e set next_attempt_time = now() + $1 * interval '1 microsecond'
+  from due where e.user_id = due.user_id)sql"};
+
+absl::Status Erasures::Postpone(absl::Duration pause) {
+  return tx_.Execute(kPostpone, Params().Add(absl::ToInt64Microseconds(pause))).status();
+}
+
+}  // namespace parley::data

@@ -1,0 +1,74 @@
+#include "services/event/eraser.h"
+
+#include "absl/time/clock.h"
+#include "common/data/erasures.h"
+#include "common/log/log.h"
+#include "common/status/status.h"
+#include "services/event/rules.h"
+
+namespace parley::event {
+namespace {
+
+constexpr absl::Duration kInterval = absl::Milliseconds(500);
+constexpr absl::Duration kStepTime = absl::Seconds(10);
+// One that fails keeps no other waiting.
+constexpr absl::Duration kPause = absl::Minutes(1);
+
+// False where nothing is due.
+absl::StatusOr<bool> TellOne(data::Transaction& tx) {
+  data::Erasures erasures(tx);
+  PARLEY_ASSIGN_OR_RETURN(const auto erasure, erasures.TryLock());
+  if (!erasure) return false;
+  PARLEY_ASSIGN_OR_RETURN(const auto event_id, erasures.NextEvent(erasure->user_id));
+  if (!event_id) {
+    PARLEY_RETURN_IF_ERROR(erasures.Delete(erasure->user_id));
+    return true;
+  }
+  data::Events events(tx);
+  PARLEY_ASSIGN_OR_RETURN(const auto locked, events.Lock({*event_id}));
+  if (locked.empty()) return Internal("there is no events/" + event_id->ToString() + ", of which somebody is a party");
+  const Outcome outcome = Erase(locked.front(), erasure->user_id, erasure->effector, tx.now());
+  PARLEY_RETURN_IF_ERROR(events.Save(outcome.event));
+  PARLEY_RETURN_IF_ERROR(data::LogEntries(tx).Append({outcome.entry}).status());
+  PARLEY_RETURN_IF_ERROR(erasures.Told(erasure->user_id, *event_id));
+  return true;
+}
+
+}  // namespace
+
+Eraser::~Eraser() {
+  std::thread thread;
+  {
+    absl::MutexLock lock(&mutex_);
+    stopping_ = true;
+    thread.swap(thread_);
+  }
+  if (thread.joinable()) thread.join();
+}
+
+void Eraser::Start() {
+  absl::MutexLock lock(&mutex_);
+  if (!thread_.joinable() && !stopping_) thread_ = std::thread([this] { Run(); });
+}
+
+absl::StatusOr<bool> Eraser::Step() {
+  auto told = data::Transact(pool_, absl::Now() + kStepTime, &TellOne);
+  if (told.ok() || absl::IsUnavailable(told.status())) return told;
+  PARLEY_RETURN_IF_ERROR(data::Transact(pool_, absl::Now() + kStepTime,
+                                        [](data::Transaction& tx) { return data::Erasures(tx).Postpone(kPause); }));
+  return told;
+}
+
+void Eraser::Run() {
+  while (true) {
+    const auto more = Step();
+    if (!more.ok()) {
+      Log(LogLevel::kWarning, "cannot tell a log of an erasure", {{"error", std::string(more.status().message())}});
+    }
+    const bool rest = !more.ok() || !*more;
+    absl::MutexLock lock(&mutex_);
+    if (mutex_.AwaitWithTimeout(absl::Condition(&stopping_), rest ? kInterval : absl::ZeroDuration())) return;
+  }
+}
+
+}  // namespace parley::event

@@ -1,0 +1,35 @@
+// Tells the logs of erasures: after EraseUser an entry follows on each event whose log names the person, from which on
+// the party no longer counts (domain rule A7). One transaction for each event, so that whoever is killed is gone on
+// from where it was. Any number of processes may do it.
+#pragma once
+
+#include <thread>
+
+#include "absl/synchronization/mutex.h"
+#include "common/data/transaction.h"
+
+namespace parley::event {
+
+class Eraser {
+ public:
+  // Takes a connection of the pool for itself, which must outlive it.
+  explicit Eraser(data::Pool& pool) : pool_(pool) {}
+  ~Eraser();
+
+  // From now on, by a thread of its own. Further calls change nothing.
+  void Start();
+
+  // Tells one event of one erasure. True where there may be more to do. Errors: those of data::Transact, and what keeps
+  // the event from being told.
+  absl::StatusOr<bool> Step();
+
+ private:
+  void Run();
+
+  data::Pool& pool_;
+  absl::Mutex mutex_;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  std::thread thread_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace parley::event

@@ -1,0 +1,150 @@
+// The entries that follow an erasure, one transaction for each event (rule A7).
+#include "services/event/eraser.h"
+
+#include <gmock/gmock.h>
+
+#include "common/data/entry_record.h"
+#include "common/data/erasures.h"
+#include "common/tlog/merkle.h"
+#include "tests/integration/event/event_test.h"
+
+namespace parley::event {
+namespace {
+
+using ::testing::ElementsAre;
+
+class EraserTest : public EventTest {
+ protected:
+  void EraseUser(const rpc::Call& user, const rpc::Call& by) {
+    const auto erased = data::Transact(pool, absl::InfiniteFuture(), [&](data::Transaction& tx) {
+      return data::Erasures(tx).Erase(user.principal.user_id, EffectorOf(by.principal));
+    });
+    ASSERT_THAT(erased, Succeeds());
+    EXPECT_TRUE(*erased);
+  }
+
+  // The entries that were written by as many steps as there is something to do.
+  int TellAll() {
+    int steps = 0;
+    for (auto more = eraser.Step(); more.ok() && *more; more = eraser.Step()) ++steps;
+    return steps;
+  }
+
+  std::vector<v1::LogEntry> Entries(const v1::Event& event) { return *Log(staff, event.name()); }
+
+  // That the log tells what is stored, and each entry is chained to the one before.
+  void ExpectSound(const v1::Event& event) {
+    std::string hash = data::Event().last_hash;
+    for (const data::LogEntry& entry : Replayed(event.name())) {
+      EXPECT_EQ(entry.hash, tlog::LeafHash(data::RecordOf(entry, hash)));
+      hash = entry.hash;
+    }
+  }
+
+  Eraser eraser{pool};
+};
+
+TEST_F(EraserTest, A7_L1_EachEventThatNamesThePersonGetsOneEntry) {
+  ASSERT_OK_AND_ASSIGN(const v1::Event open, Create(ann, Proposal(1)));
+  ASSERT_OK_AND_ASSIGN(const v1::Event confirmed, Confirm(bob, open));
+  ASSERT_OK_AND_ASSIGN(v1::Event deleted, Create(ann, Proposal()));
+  ASSERT_THAT(Delete(staff, deleted), Succeeds());
+  ASSERT_OK_AND_ASSIGN(const v1::Event others, Create(ann, [] {
+                         auto request = Proposal();
+                         request.mutable_event()->mutable_parties()->DeleteSubrange(1, 1);
+                         return request;
+                       }()));
+  EraseUser(bob, bob);
+  // Parties see it at once.
+  ASSERT_OK_AND_ASSIGN(const v1::Event seen, Get(ann, open.name()));
+  EXPECT_EQ(seen.parties(1).address(), "erased");
+  EXPECT_TRUE(seen.parties(1).confirmed());
+
+  EXPECT_EQ(TellAll(), 2 + 1) << "two events, and that all are told";
+  EXPECT_EQ(database.Sql("select count(*)::text from parley.erasures"), "0");
+  EXPECT_EQ(TellAll(), 0);
+  for (const v1::Event& event : {open, deleted}) {
+    const v1::LogEntry last = Entries(event).back();
+    EXPECT_TRUE(last.data().erased());
+    EXPECT_EQ(last.effector(), "erased");
+    EXPECT_EQ(last.occurrence(), v1::LogEntry::UPDATE);
+    EXPECT_FALSE(last.data().closed());
+    ExpectSound(event);
+  }
+  EXPECT_FALSE(Entries(others).back().data().erased());
+  ASSERT_OK_AND_ASSIGN(const v1::Event after, Get(ann, open.name()));
+  EXPECT_EQ(after.revision(), confirmed.revision());
+  EXPECT_FALSE(after.parties(1).confirmed());
+  EXPECT_EQ(after.parties_size(), 3) << "E3";
+  EXPECT_THAT(Get(bob, open.name()), kHidden) << "whose credential somebody still takes";
+}
+
+TEST_F(EraserTest, A7_AnErasedPartyCountsNoLongerFromTheEntryOn) {
+  ASSERT_OK_AND_ASSIGN(const v1::Event event, Create(ann, [] {
+                         auto request = Proposal(1);
+                         request.mutable_event()->mutable_parties()->DeleteSubrange(2, 1);
+                         return request;
+                       }()));
+  EraseUser(bob, staff);
+  ASSERT_OK_AND_ASSIGN(const v1::Event before, Confirm(ann, event));
+  EXPECT_EQ(before.state(), v1::Event::OPEN);
+  TellAll();
+  ASSERT_OK_AND_ASSIGN(const v1::Event told, Get(ann, event.name()));
+  EXPECT_EQ(told.state(), v1::Event::OPEN) << "erasure closes nothing by itself";
+  ASSERT_OK_AND_ASSIGN(const v1::Event after, Confirm(ann, told));
+  EXPECT_EQ(after.state(), v1::Event::AGREED);
+  ExpectSound(event);
+}
+
+TEST_F(EraserTest, A7_StaffOnALogAreErasedToo) {
+  ASSERT_OK_AND_ASSIGN(const v1::Event event, Create(staff, Proposal()));
+  const rpc::Call other = UserOf("other@example.org", token::v1::User::STAFF);
+  ASSERT_THAT(Get(other, event.name()), Succeeds());
+  EXPECT_EQ(Entries(event).back().effector(), "other@example.org");
+  EraseUser(other, staff);
+  EXPECT_EQ(Entries(event).back().effector(), "erased");
+  TellAll();
+  EXPECT_TRUE(Entries(event).back().data().erased());
+  EXPECT_EQ(Entries(event).back().effector(), "staff@example.org");
+  // Who erased is erased before all are told: nobody knows the address that the log would have to name.
+  ASSERT_OK_AND_ASSIGN(const v1::Event last, Create(ann, Proposal()));
+  EraseUser(bob, staff);
+  EraseUser(staff, staff);
+  TellAll();
+  EXPECT_TRUE(Entries(last).back().data().erased());
+  EXPECT_EQ(Entries(last).back().effector(), "erased");
+  ExpectSound(event);
+  ExpectSound(last);
+}
+
+TEST_F(EraserTest, A7_WhatFailsIsTriedAgainAndKeepsNoOtherWaiting) {
+  ASSERT_OK_AND_ASSIGN(const v1::Event bobs, Create(bob, Proposal()));
+  EraseUser(eve, staff);
+  database.Sql("insert into parley.event_parties (event_id, user_id, position, local_part, salt) values ('" +
+               Uuid::TimeOrdered().ToString() + "', '" + eve.principal.user_id.ToString() + "', 0, '', '')");
+  EXPECT_FALSE(eraser.Step().ok()) << "of an event that there is not";
+  EraseUser(bob, bob);
+  EXPECT_EQ(TellAll(), 2);
+  EXPECT_TRUE(Entries(bobs).back().data().erased());
+  EXPECT_EQ(database.Sql("select user_id from parley.erasures"), eve.principal.user_id.ToString());
+}
+
+TEST_F(EraserTest, A7_ManyErasersTellEachEventOnce) {
+  std::vector<v1::Event> events;
+  for (int i = 0; i < 40; ++i) events.push_back(*Create(ann, Proposal()));
+  EraseUser(bob, bob);
+  EraseUser(ann, staff);
+  AtOnce(3, [&](size_t) {
+    Eraser other(pool);
+    while (database.Sql("select count(*)::text from parley.erasures") != "0") EXPECT_THAT(other.Step(), Succeeds());
+  });
+  for (const v1::Event& event : events) {
+    std::vector<bool> erased;
+    for (const v1::LogEntry& entry : Entries(event)) erased.push_back(entry.data().erased());
+    EXPECT_THAT(erased, ElementsAre(false, true, true)) << event.name();
+    ExpectSound(event);
+  }
+}
+
+}  // namespace
+}  // namespace parley::event

@@ -1,0 +1,637 @@
+// L5: how the tree over all logs grows, is signed and published, whatever commits late, dies, or was restored.
+#include "services/event/sequencer.h"
+
+#include <atomic>
+#include <filesystem>
+#include <map>
+#include <random>
+
+#include "tests/integration/event/tree_test.h"
+
+namespace parley::event {
+namespace {
+
+using test::Eventually;
+
+constexpr auto kDataLoss = absl::StatusCode::kDataLoss;
+constexpr auto kUnavailable = absl::StatusCode::kUnavailable;
+constexpr int64_t kMaxGrowth = data::LogTree::kMaxGrowth;
+
+constexpr data::Statement kPid{"test_pid", "select pg_backend_pid()"};
+constexpr data::Statement kDie{"test_die", "select pg_terminate_backend(pg_backend_pid())"};
+
+class SequencerTest : public TreeTest {
+ protected:
+  Uuid MakeEvent() {
+    const auto event = Create(ann, Proposal());
+    EXPECT_THAT(event, Succeeds());
+    return event.ok() ? IdOf(*event) : Uuid();
+  }
+
+  void View(const std::vector<Uuid>& event_ids) {
+    EXPECT_THAT(Do([&](data::Transaction& tx) { return AppendViews(tx, event_ids); }), Succeeds());
+  }
+
+  // A transaction that has added an entry to the event's log, and is not committed.
+  std::unique_ptr<data::Transaction> Viewing(const Uuid& event_id) {
+    auto tx = data::Transaction::Begin(pool, Soon());
+    EXPECT_THAT(tx, Succeeds());
+    EXPECT_THAT(AppendViews(**tx, {event_id}), Succeeds());
+    return *std::move(tx);
+  }
+
+  // Entries of an event that is not there, of which only the tree knows.
+  void AddWaiting(int64_t count) {
+    database.Sql(absl::StrCat(R"(
+      insert into parley.unsequenced_entries (event_ids, sequences, hashes)
+      select array_agg(')",
+                              waiting_event_.ToString(), R"('::uuid), array_agg(n), array_agg(sha256(int8send(n)))
+      from generate_series()",
+                              waiting_ + 1, ", ", waiting_ + count, ") n group by n / 5000"));
+    waiting_ += count;
+  }
+
+  // Ends the session of this process id, as a crash does.
+  void Kill(int64_t pid) const {
+    ASSERT_OK_AND_ASSIGN(const auto connection, data::Connection::Open(database.service_url()));
+    EXPECT_THAT(connection->Script(absl::StrCat("select pg_terminate_backend(", pid, ", 10000)")), Succeeds());
+  }
+
+  int LeafCount(const Uuid& event_id) const {
+    return Count(absl::StrCat("log_leaves where event_id = '", event_id.ToString(), "'"));
+  }
+
+  // Of all rows of the tree, and of those that wait for it.
+  std::string TreeDigest() const {
+    return database.Sql(
+        "select md5(string_agg(t, '|' order by t)) from ("
+        "select l::text t from parley.log_leaves l union all select n::text from parley.log_nodes n union all "
+        "select h::text from parley.log_tree h union all select u::text from parley.unsequenced_entries u) as rows");
+  }
+
+  // There is something to do, and the process signs, publishes and takes nothing.
+  void ExpectRefuses(SigningProcess& refusing, const std::string& what, absl::StatusCode code = kDataLoss) {
+    EXPECT_GT(Count("unsequenced_entries"), 0) << what;
+    const std::string before = TreeDigest(), folder_before = Files(refusing);
+    const auto step = refusing.Step();
+    EXPECT_EQ(step.status().code(), code) << what << ": " << step.status();
+    EXPECT_EQ(TreeDigest(), before) << what;
+    EXPECT_EQ(Files(refusing), folder_before) << what;
+  }
+
+  // The names of all files of the process, and what is in them.
+  static std::string Files(const SigningProcess& of) {
+    std::map<std::string, std::string> files;
+    for (const auto& file : std::filesystem::directory_iterator(of.folder.path())) {
+      files[file.path().filename()] = file.is_regular_file() ? test::Content(file.path()) : "";
+    }
+    std::string text;
+    for (const auto& [name, content] : files) absl::StrAppend(&text, name, "\n", content, "\n");
+    return text;
+  }
+
+  void BeginOrigin(const std::string& origin) const {
+    data::Pool owner(database.owner_url(), 1);
+    EXPECT_THAT(
+        data::Transact(owner, Soon(), [&](data::Transaction& tx) { return data::LogTree(tx).BeginOrigin(origin); }),
+        Succeeds());
+  }
+
+ private:
+  const Uuid waiting_event_ = Uuid::TimeOrdered();
+  int64_t waiting_ = 0;
+};
+
+TEST_F(SequencerTest, L5_TheEmptyLogHasACheckpoint) {
+  EXPECT_EQ(PublishedSize(), -1);
+  EXPECT_THAT(process.Step(), Succeeds());
+  ExpectPublished(0);
+  const data::TreeHead head = Head();
+  EXPECT_EQ(tlog::Parse(head.checkpoint->note)->root, tlog::EmptyRoot());
+  EXPECT_EQ(head.origin.substr(0, 7), "parley/");
+  EXPECT_EQ(process.OnFile(head.origin), head.checkpoint->note);
+
+  ASSERT_OK_AND_ASSIGN(const bool more, process.Step());
+  EXPECT_FALSE(more);
+  EXPECT_EQ(Head().checkpoint->time, head.checkpoint->time) << "where nothing is new nothing is published";
+  MakeEvent();
+  EXPECT_THAT(process.Step(), Succeeds());
+  ExpectPublished(1);
+}
+
+TEST_F(SequencerTest, L5_EntriesOfEveryCallAreLeavesOnceAndInOrder) {
+  const auto sign = [this](int entries) {
+    ASSERT_EQ(Count("log_entries"), entries);
+    EXPECT_THAT(process.Step(), Succeeds());
+    ExpectPublished(entries);
+    ExpectLeavesAreTheLog();
+  };
+  auto request = Proposal(2);
+  request.mutable_event()->mutable_agreement_policy()->set_confirmed_by(v1::AgreementPolicy::VIEW);
+  ASSERT_OK_AND_ASSIGN(v1::Event event, Create(ActingFor(ann, staff), request));
+  ASSERT_THAT(Get(staff, event.name()), Succeeds());
+  ASSERT_THAT(Get(bob, event.name()), Succeeds());  // which confirms
+  sign(3);
+  ASSERT_OK_AND_ASSIGN(event, Retitle(bob, event, "Dinner"));
+  sign(4);
+  ASSERT_OK_AND_ASSIGN(event, Move(GuestOf(Named("guest@example.net"), event), event, 9));
+  ASSERT_OK_AND_ASSIGN(event, Confirm(ann, event));
+  ASSERT_OK_AND_ASSIGN(const v1::Event successor, Reopen(ann, event));
+  ASSERT_THAT(Delete(staff, successor), Succeeds());
+  sign(9);
+
+  // Batches: several entries by one statement, of one event too.
+  v1::Event created[3];
+  std::vector<CreateItem> creations;
+  std::vector<CreateItem*> creation_items;
+  for (v1::Event& each : created) creations.push_back({ann, request, each, absl::OkStatus()});
+  for (CreateItem& item : creations) creation_items.push_back(&item);
+  ASSERT_THAT(CreateEvents(context, creation_items), Succeeds());
+  v1::GetEventRequest requests[2];
+  for (int i = 0; i < 2; ++i) requests[i].set_name(created[i].name());
+  v1::Event read[6];
+  std::vector<GetItem> readings;
+  std::vector<GetItem*> reading_items;
+  for (int i = 0; i < 6; ++i) readings.push_back({staff, requests[i % 2], read[i], absl::OkStatus()});
+  for (GetItem& item : readings) reading_items.push_back(&item);
+  ASSERT_THAT(GetEvents(context, reading_items), Succeeds());
+  sign(18);
+
+  // A call that fails leaves no entry behind, and so no leaf.
+  EXPECT_THAT(Retitle(ann, event, "too late"), kClosedEvent);
+  EXPECT_THAT(Delete(ann, created[0]), kHidden);
+  sign(18);
+}
+
+TEST_F(SequencerTest, L5_WhatCommitsLateIsTakenLateAndDelaysNobody) {
+  const Uuid other = MakeEvent();
+  const std::vector<Uuid> late{MakeEvent(), MakeEvent(), MakeEvent()};
+  ASSERT_THAT(process.Step(), Succeeds());
+  // These have begun, have their time and their transaction id, and have written, before all others.
+  std::vector<std::unique_ptr<data::Transaction>> open;
+  for (const Uuid& id : late) open.push_back(Viewing(id));
+
+  int64_t size = 4;
+  for (int i = 0; i < 3; ++i) {
+    View({other});
+    ASSERT_THAT(process.Step(), Succeeds());
+    ExpectPublished(++size);
+  }
+  for (size_t i = late.size(); i-- > 0;) {
+    EXPECT_EQ(LeafCount(late[i]), 1);
+    View({other});
+    ASSERT_THAT(open[i]->Commit(), Succeeds());
+    View({late[i]});
+    ASSERT_THAT(process.Step(), Succeeds());
+    size += 3;
+    ExpectPublished(size);
+    EXPECT_EQ(LeafCount(late[i]), 3) << "taken at once, and not skipped";
+  }
+  ExpectLeavesAreTheLog();
+}
+
+TEST_F(SequencerTest, L5_WhatRollsBackOrDiesIsNeverInTheTree) {
+  const Uuid rolled_back = MakeEvent(), killed = MakeEvent(), dead = MakeEvent();
+  Viewing(rolled_back).reset();
+  const auto dying = Viewing(killed);
+  ASSERT_THAT(process.Step(), Succeeds());
+  ExpectPublished(3);
+  ASSERT_OK_AND_ASSIGN(const data::Result pid, dying->Execute(kPid));
+  Kill(pid[0].GetInt(0));
+  EXPECT_THAT(dying->Commit(), Fails(absl::StatusCode::kUnknown, error::v1::OUTCOME_UNKNOWN));
+  EXPECT_FALSE(data::Transact(pool, Soon(), [&](data::Transaction& tx) -> absl::Status {
+                 PARLEY_RETURN_IF_ERROR(AppendViews(tx, {dead}));
+                 return tx.Execute(kDie).status();
+               }).ok());
+  ASSERT_THAT(process.Step(), Succeeds());
+  ExpectPublished(3);
+  // Their sequences are free again, and taken once.
+  View({rolled_back, killed, dead});
+  ASSERT_THAT(process.Step(), Succeeds());
+  ExpectPublished(6);
+  ExpectLeavesAreTheLog();
+}
+
+TEST_F(SequencerTest, L5_ManyWritersAndSequencersAtOnce) {
+  constexpr size_t kWriters = 6, kSequencers = 3;
+  const Uuid shared = MakeEvent();
+  std::vector<Uuid> own;
+  for (size_t i = 0; i < kWriters; ++i) own.push_back(MakeEvent());
+  const absl::Time end = absl::Now() + absl::Seconds(3);
+  std::atomic<size_t> writing = kWriters;
+
+  // What a writer does, most of which becomes entries.
+  const auto write = [&](const Uuid& id, std::mt19937& random) {
+    const auto die = random() % 40;
+    if (die == 0) {
+      EXPECT_FALSE(Viewing(id)->Execute(kDie).ok());
+    } else if (die < 4) {
+      Viewing(id).reset();  // rolled back
+    } else if (die < 6) {
+      MakeEvent();
+    } else if (die < 8) {
+      View({id, shared});
+    } else if (die < 12) {  // begins before another and commits behind it
+      const auto late = Viewing(shared);
+      View({id});
+      EXPECT_THAT(late->Commit(), Succeeds());
+    } else {
+      View({id});
+    }
+  };
+  std::vector<std::unique_ptr<SigningProcess>> processes;
+  for (size_t i = 0; i < kSequencers; ++i) {
+    processes.push_back(std::make_unique<SigningProcess>(database.service_url(), key));
+  }
+  const std::string origin = Head().origin;
+  std::vector<std::vector<std::string>> notes(kSequencers + 1);  // by who has seen them
+  const auto keep = [](std::vector<std::string>& kept, const std::string& note) {
+    if (!note.empty() && (kept.empty() || kept.back() != note)) kept.push_back(note);
+  };
+  AtOnce(kWriters + kSequencers + 1, [&](size_t i) {
+    if (i < kWriters) {
+      std::mt19937 random(static_cast<unsigned>(i));
+      while (absl::Now() < end) write(own[i], random);
+      --writing;
+    } else if (i < kWriters + kSequencers) {
+      SigningProcess& signing = *processes[i - kWriters];
+      while (writing > 0) {
+        EXPECT_THAT(signing.Step(), Succeeds());
+        keep(notes[i - kWriters], signing.OnFile(origin));
+      }
+    } else {
+      int64_t last = -1;
+      while (writing > 0) {
+        const auto checkpoint = Head().checkpoint;
+        if (!checkpoint) continue;
+        EXPECT_GE(checkpoint->size, last) << "what is published does not go back";
+        last = checkpoint->size;
+        keep(notes.back(), checkpoint->note);
+      }
+    }
+  });
+  ASSERT_THAT(processes[0]->Step(), Succeeds());
+  keep(notes[0], processes[0]->OnFile(origin));
+  ExpectPublished(Count("log_entries"));
+  ExpectLeavesAreTheLog();
+
+  // All that was ever signed, published or not, is one log.
+  std::map<int64_t, tlog::Checkpoint> signed_trees;
+  for (const auto& seen : notes) {
+    for (const std::string& note : seen) {
+      ASSERT_OK_AND_ASSIGN(const auto checkpoint, tlog::Open(note, key.VerifierKey(origin)));
+      EXPECT_EQ(signed_trees.try_emplace(checkpoint.size, checkpoint).first->second, checkpoint);
+    }
+  }
+  EXPECT_GT(signed_trees.size(), 10u);
+  EXPECT_THAT(Do([&](data::Transaction& tx) -> absl::Status {
+                const data::LogTree tree(tx);
+                tlog::Checkpoint last{origin, 0, tlog::EmptyRoot()};
+                for (const auto& [size, next] : signed_trees) {
+                  PARLEY_ASSIGN_OR_RETURN(const auto proof, tlog::ConsistencyProof(tree, last.size, size));
+                  EXPECT_EQ(tlog::CheckConsistency(last.size, last.root, size, next.root, proof), absl::OkStatus())
+                      << last.size << " " << size;
+                  last = next;
+                }
+                return absl::OkStatus();
+              }),
+              Succeeds());
+}
+
+TEST_F(SequencerTest, L5_WhatADeadSequencerLeftAnotherCarriesOn) {
+  SigningProcess other(database.service_url(), key);
+  const Uuid event = MakeEvent();
+  ASSERT_THAT(process.Step(), Succeeds());
+
+  // Dies once the tree has grown.
+  View({event});
+  EXPECT_THAT(Do([](data::Transaction& tx) -> absl::Status {
+                data::LogTree tree(tx);
+                PARLEY_RETURN_IF_ERROR(tree.Sequence());
+                return tree.Grow(1).status();
+              }),
+              Succeeds());
+  EXPECT_EQ(Head().size, 2);
+  EXPECT_EQ(PublishedSize(), 1);
+  ASSERT_THAT(other.Step(), Succeeds());
+  ExpectPublished(2);
+
+  // Dies once the checkpoint is on file.
+  View({event});
+  database.Sql(
+      "create function parley.die() returns trigger language plpgsql as "
+      "'begin perform pg_terminate_backend(pg_backend_pid()); perform pg_sleep(60); end';"
+      "create trigger fault before update of checkpoint on parley.log_tree execute function parley.die()");
+  EXPECT_FALSE(process.Step().ok());
+  const std::string origin = Head().origin;
+  EXPECT_EQ(tlog::Parse(process.OnFile(origin))->size, 3);
+  EXPECT_EQ(PublishedSize(), 2);
+  EXPECT_FALSE(other.Step().ok());
+  database.Sql("drop trigger fault on parley.log_tree");
+  ASSERT_THAT(other.Step(), Succeeds());
+  ExpectPublished(3);
+  EXPECT_EQ(process.OnFile(origin), other.OnFile(origin));
+  View({event});
+  ASSERT_THAT(process.Step(), Succeeds());
+  ExpectPublished(4);
+  ExpectLeavesAreTheLog();
+}
+
+TEST_F(SequencerTest, L5_AStepThatFailsHasTakenNothing) {
+  database.Sql(
+      "create function parley.die() returns trigger language plpgsql as "
+      "'begin perform pg_terminate_backend(pg_backend_pid()); perform pg_sleep(60); end'");
+  struct Fault {
+    const char* what;
+    const char* make;
+    const char* undo;
+  };
+  const Fault faults[] = {
+      {"leaves that break a constraint",
+       "alter table parley.log_leaves add constraint fault check (sequence < 0) not valid",
+       "alter table parley.log_leaves drop constraint fault"},
+      {"nodes that break a constraint",
+       "alter table parley.log_nodes add constraint fault check (height > 8) not valid",
+       "alter table parley.log_nodes drop constraint fault"},
+      {"killed behind the leaves",
+       "create trigger fault after insert on parley.log_leaves execute function parley.die()",
+       "drop trigger fault on parley.log_leaves"},
+      {"killed behind the nodes", "create trigger fault after insert on parley.log_nodes execute function parley.die()",
+       "drop trigger fault on parley.log_nodes"},
+      {"killed behind the size",
+       "create trigger fault after update of size on parley.log_tree execute function parley.die()",
+       "drop trigger fault on parley.log_tree"},
+      {"killed in the commit",
+       "create constraint trigger fault after update of size on parley.log_tree deferrable initially deferred "
+       "for each row execute function parley.die()",
+       "drop trigger fault on parley.log_tree"}};
+  int64_t size = 0;
+  for (const Fault& fault : faults) {
+    AddWaiting(300);
+    database.Sql(fault.make);
+    const std::string before = TreeDigest(), files = Files(process);
+    EXPECT_FALSE(process.Step().ok()) << fault.what;
+    EXPECT_EQ(TreeDigest(), before) << fault.what;
+    EXPECT_EQ(Files(process), files) << fault.what;
+    database.Sql(fault.undo);
+    ASSERT_THAT(process.Step(), Succeeds()) << fault.what;
+    ExpectPublished(size += 300);
+  }
+}
+
+TEST_F(SequencerTest, L5_OneAtATimeGrowsTheTree) {
+  MakeEvent();
+  ASSERT_OK_AND_ASSIGN(const auto tx, data::Transaction::Begin(pool, Soon()));
+  ASSERT_OK_AND_ASSIGN(const auto locked, data::LogTree(*tx).TryLock());
+  ASSERT_TRUE(locked);
+  ASSERT_OK_AND_ASSIGN(const bool more, process.Step());
+  EXPECT_FALSE(more) << "and does not wait for the other";
+  EXPECT_EQ(PublishedSize(), -1);
+  ASSERT_THAT(tx->Commit(), Succeeds());
+  ASSERT_THAT(process.Step(), Succeeds());
+  ExpectPublished(1);
+}
+
+TEST_F(SequencerTest, L5_LargeTreesHaveTheirNodes) {
+  // Around the sizes at which nodes are completed, by one leaf and by many.
+  int64_t size = 0;
+  for (const int64_t next : {int64_t{1}, int64_t{255}, int64_t{256}, int64_t{257}, int64_t{1024}, kMaxGrowth - 1,
+                             kMaxGrowth, kMaxGrowth + 1, kMaxGrowth + 256}) {
+    AddWaiting(next - size);
+    size = next;
+    ASSERT_THAT(process.Step(), Succeeds());
+    ExpectPublished(size);
+  }
+}
+
+TEST_F(SequencerTest, L5_ManyThatWaitTakeSeveralSteps) {
+  AddWaiting(10);
+  ASSERT_THAT(process.Step(), Succeeds());
+  AddWaiting(kMaxGrowth + 300);
+  ASSERT_OK_AND_ASSIGN(bool more, process.Step());
+  EXPECT_TRUE(more);
+  ExpectPublished(10 + kMaxGrowth);
+  EXPECT_EQ(static_cast<int64_t>(Leaves().size()), 310 + kMaxGrowth);
+  AddWaiting(1);
+  ASSERT_OK_AND_ASSIGN(more, process.Step());
+  EXPECT_FALSE(more);
+  ExpectPublished(311 + kMaxGrowth);
+}
+
+TEST_F(SequencerTest, L5_NothingIsPublishedThatIsNotOnFile) {
+  const std::string folder = process.folder.path(), away = folder + "-away";
+  const std::string origin = Head().origin,
+                    file = folder + "/" + std::string(origin).replace(6, 1, "-") + ".checkpoint";
+  const Uuid event = MakeEvent();
+  int64_t size = 0;
+  for (const int64_t published : {-1, 1}) {
+    std::filesystem::rename(folder, away);
+    const auto refused = process.Step();
+    EXPECT_EQ(refused.status().code(), kUnavailable) << refused.status();
+    EXPECT_THAT(refused.status().message(), testing::HasSubstr(folder));
+    EXPECT_EQ(PublishedSize(), published);
+    std::filesystem::rename(away, folder);
+    ASSERT_THAT(process.Step(), Succeeds());
+    ExpectPublished(++size);
+    EXPECT_EQ(process.OnFile(origin), Head().checkpoint->note);
+    View({event});
+  }
+
+  // What cannot be read may say anything.
+  ASSERT_TRUE(std::filesystem::remove(file)) << file;
+  std::filesystem::create_directory(file);
+  ExpectRefuses(process, "a file that cannot be read", kUnavailable);
+  std::filesystem::remove(file);
+  ASSERT_THAT(process.Step(), Succeeds());
+  ExpectPublished(3);
+}
+
+TEST_F(SequencerTest, L5_ARestoredDatabaseIsNotSigned) {
+  const Uuid event = MakeEvent();
+  View({event});
+  ASSERT_THAT(process.Step(), Succeeds());
+  Copy();
+  const std::string origin = Head().origin;
+
+  // As long as nothing signed is lost it goes on.
+  View({event});
+  Restore();
+  View({event});
+  ASSERT_THAT(process.Step(), Succeeds());
+  ExpectPublished(3);
+  View({event});
+  ASSERT_THAT(process.Step(), Succeeds());
+  ASSERT_EQ(tlog::Parse(process.OnFile(origin))->size, 4);
+
+  Restore();
+  View({event});
+  ExpectRefuses(process, "fewer leaves than were signed");
+  // Another knows of nothing but the database.
+  SigningProcess newcomer(database.service_url(), key);
+  for (int64_t size = 3; size <= 5; ++size) {
+    ASSERT_THAT(newcomer.Step(), Succeeds());
+    ExpectPublished(size);
+    View({event});
+    ExpectRefuses(process, absl::StrCat(size, " leaves of another log"));
+  }
+}
+
+TEST_F(SequencerTest, L5_WhatOthersSignedIsRememberedToo) {
+  SigningProcess other(database.service_url(), key);
+  const Uuid event = MakeEvent();
+  ASSERT_THAT(process.Step(), Succeeds());
+  View({event});
+  ASSERT_THAT(other.Step(), Succeeds());
+  Copy();
+  View({event});
+  ASSERT_THAT(other.Step(), Succeeds());
+  ASSERT_THAT(process.Step(), Succeeds());  // there is nothing for it to do
+  EXPECT_EQ(process.OnFile(Head().origin), other.OnFile(Head().origin));
+  Restore();
+  View({event});
+  ExpectRefuses(other, "who signed");
+  ExpectRefuses(process, "who saw it");
+}
+
+TEST_F(SequencerTest, L5_NothingIsSignedThatContradictsTheFile) {
+  const Uuid event = MakeEvent();
+  View({event});
+  ASSERT_THAT(process.Step(), Succeeds());
+  View({event});
+  const std::string origin = Head().origin, right = process.OnFile(origin);
+  const tlog::Checkpoint present = *tlog::Parse(right);
+  const tlog::SigningKey other_key = MakeKey();
+  std::string damaged = right;
+  damaged[damaged.size() - 10] ^= 1;
+  const std::pair<const char*, std::string> files[] = {
+      {"signed by another key", other_key.Sign(present)},
+      {"of another log", key.Sign({"parley/other", present.size, present.root})},
+      {"of other leaves", key.Sign({origin, present.size, tlog::LeafHash("other")})},
+      {"of more leaves", key.Sign({origin, present.size + 1, present.root})},
+      {"with a damaged signature", damaged},
+      {"cut off", right.substr(0, 60)},
+      {"of something else", "nonsense"}};
+  for (const auto& [what, note] : files) {
+    ASSERT_THAT(process.file.Write(origin, note), Succeeds());
+    ExpectRefuses(process, what);
+  }
+  ASSERT_THAT(process.file.Write(origin, right), Succeeds());
+  ASSERT_THAT(process.Step(), Succeeds());
+  ExpectPublished(3);
+}
+
+TEST_F(SequencerTest, L5_NothingIsSignedThatContradictsWhatWasPublished) {
+  const Uuid event = MakeEvent();
+  ASSERT_THAT(process.Step(), Succeeds());
+  // Another has signed since, and is gone with its file.
+  View({event});
+  {
+    SigningProcess gone(database.service_url(), key);
+    ASSERT_THAT(gone.Step(), Succeeds());
+  }
+  View({event});
+  Copy();
+  const data::TreeHead head = Head();
+  const tlog::Checkpoint present = *tlog::Parse(head.checkpoint->note);
+  SigningProcess newcomer(database.service_url(), key);
+  const auto published = [](const std::string& note) {
+    return absl::StrCat("update parley.log_tree set checkpoint = $note$", note, "$note$");
+  };
+  const std::pair<const char*, std::string> edits[] = {
+      {"an edited leaf", "update parley.log_leaves set hash = sha256('') where leaf_index = 1"},
+      {"a lost leaf", "delete from parley.log_leaves where leaf_index = 1"},
+      {"a smaller tree", "update parley.log_tree set size = 1"},
+      {"other leaves", published(key.Sign({head.origin, present.size, tlog::LeafHash("other")}))},
+      {"more leaves", published(key.Sign({head.origin, present.size + 1, present.root}))},
+      {"another key", published(MakeKey().Sign(present))},
+      {"nonsense", published("nonsense")}};
+  for (const auto& [what, edit] : edits) {
+    database.Sql(edit);
+    ExpectRefuses(newcomer, absl::StrCat("without a file: ", what));
+    ExpectRefuses(process, absl::StrCat("with an older file: ", what));
+    Restore();
+  }
+  ASSERT_THAT(newcomer.Step(), Succeeds());
+  ExpectPublished(3);
+}
+
+TEST_F(SequencerTest, L5_ANewOriginBeginsANewLog) {
+  const Uuid event = MakeEvent();
+  ASSERT_THAT(process.Step(), Succeeds());
+  Copy();
+  View({event});
+  ASSERT_THAT(process.Step(), Succeeds());
+  const std::string old_origin = Head().origin, old_note = process.OnFile(old_origin);
+  Restore();
+  View({event});
+  ExpectRefuses(process, "restored");
+
+  BeginOrigin("parley/another");
+  EXPECT_EQ(PublishedSize(), -1) << "what was signed is of the old log";
+  ASSERT_THAT(process.Step(), Succeeds());
+  ExpectPublished(2);
+  EXPECT_EQ(Head().origin, "parley/another");
+  EXPECT_EQ(process.OnFile("parley/another"), Head().checkpoint->note);
+  EXPECT_EQ(process.OnFile(old_origin), old_note);
+  ExpectLeavesAreTheLog();
+  // Back to the old one, against which its file still stands.
+  View({event});
+  BeginOrigin(old_origin);
+  ExpectRefuses(process, "the old origin");
+}
+
+TEST_F(SequencerTest, L5_OnlyALargerTreeThatStandsIsPublished) {
+  const Uuid event = MakeEvent();
+  View({event});
+  ASSERT_THAT(process.Step(), Succeeds());
+  const data::TreeHead head = Head();
+  struct Case {
+    const char* what;
+    std::string origin;
+    int64_t size;
+  };
+  for (const Case& each : {Case{"smaller", head.origin, 1}, Case{"as large", head.origin, 2},
+                           Case{"larger than the tree", head.origin, 3}, Case{"of an older log", "parley/old", 2}}) {
+    const data::PublishedCheckpoint checkpoint{"note", "key", each.size, absl::Time()};
+    EXPECT_THAT(Do([&](data::Transaction& tx) { return data::LogTree(tx).Publish(each.origin, checkpoint); }),
+                Succeeds());
+    EXPECT_EQ(Head().checkpoint->note, head.checkpoint->note) << each.what;
+  }
+}
+
+TEST_F(SequencerTest, L5_ByItselfItSignsWhatIsNewAndGoesOnAfterFaults) {
+  process.sequencer.Start();
+  process.sequencer.Start();
+  ASSERT_TRUE(Eventually([&] { return PublishedSize() == 0; }));
+  const Uuid event = MakeEvent();
+  ASSERT_TRUE(Eventually([&] { return PublishedSize() == 1; }));
+  const std::string folder = process.folder.path(), away = folder + "-away";
+  std::filesystem::rename(folder, away);
+  View({event});
+  ASSERT_TRUE(Eventually([&] { return Head().size == 2; }));
+  EXPECT_EQ(PublishedSize(), 1);
+  std::filesystem::rename(away, folder);
+  ASSERT_TRUE(Eventually([&] { return PublishedSize() == 2; }));
+  AddWaiting(kMaxGrowth + 1);
+  ASSERT_TRUE(Eventually([&] { return PublishedSize() == kMaxGrowth + 3; }));
+}
+
+TEST_F(SequencerTest, L5_TheServicesRoleCannotChangeTheTree) {
+  MakeEvent();
+  ASSERT_THAT(process.Step(), Succeeds());
+  ASSERT_OK_AND_ASSIGN(const auto connection, data::Connection::Open(database.service_url()));
+  for (const char* sql :
+       {"update log_tree set origin = 'other'", "update log_tree set is_one = true", "delete from log_tree",
+        "insert into log_tree (origin, size, checkpoint_size) values ('other', 0, 0)", "truncate log_tree",
+        "update log_leaves set hash = ''", "update log_leaves set leaf_index = 7", "delete from log_leaves",
+        "truncate log_leaves", "alter table log_leaves disable trigger all", "drop table log_leaves",
+        "update log_nodes set hash = ''", "delete from log_nodes", "truncate log_nodes", "drop table log_nodes",
+        "update unsequenced_entries set hashes = '{}'", "truncate unsequenced_entries"}) {
+    const absl::Status refused = connection->Script(sql).status();
+    EXPECT_EQ(refused.code(), absl::StatusCode::kInternal) << sql;
+    EXPECT_THAT(refused.message(), testing::HasSubstr("42501")) << sql;
+  }
+}
+
+}  // namespace
+}  // namespace parley::event
