@@ -36,21 +36,6 @@ absl::StatusOr<bool> TellOne(data::Transaction& tx) {
 
 }  // namespace
 
-Eraser::~Eraser() {
-  std::thread thread;
-  {
-    absl::MutexLock lock(&mutex_);
-    stopping_ = true;
-    thread.swap(thread_);
-  }
-  if (thread.joinable()) thread.join();
-}
-
-void Eraser::Start() {
-  absl::MutexLock lock(&mutex_);
-  if (!thread_.joinable() && !stopping_) thread_ = std::thread([this] { Run(); });
-}
-
 absl::StatusOr<bool> Eraser::Step() {
   auto told = data::Transact(pool_, absl::Now() + kStepTime, &TellOne);
   if (told.ok() || absl::IsUnavailable(told.status())) return told;
@@ -59,16 +44,12 @@ absl::StatusOr<bool> Eraser::Step() {
   return told;
 }
 
-void Eraser::Run() {
-  while (true) {
-    const auto more = Step();
-    if (!more.ok()) {
-      Log(LogLevel::kWarning, "cannot tell a log of an erasure", {{"error", std::string(more.status().message())}});
-    }
-    const bool rest = !more.ok() || !*more;
-    absl::MutexLock lock(&mutex_);
-    if (mutex_.AwaitWithTimeout(absl::Condition(&stopping_), rest ? kInterval : absl::ZeroDuration())) return;
+absl::Duration Eraser::Run() {
+  const auto more = Step();
+  if (!more.ok()) {
+    Log(LogLevel::kWarning, "cannot tell a log of an erasure", {{"error", std::string(more.status().message())}});
   }
+  return more.ok() && *more ? absl::ZeroDuration() : kInterval;
 }
 
 }  // namespace parley::event

@@ -3,9 +3,7 @@
 // from where it was. Any number of processes may do it.
 #pragma once
 
-#include <thread>
-
-#include "absl/synchronization/mutex.h"
+#include "common/data/chore.h"
 #include "common/data/transaction.h"
 
 namespace parley::event {
@@ -14,22 +12,19 @@ class Eraser {
  public:
   // Takes a connection of the pool for itself, which must outlive it.
   explicit Eraser(data::Pool& pool) : pool_(pool) {}
-  ~Eraser();
 
   // From now on, by a thread of its own. Further calls change nothing.
-  void Start();
+  void Start() { chore_.Start(); }
 
   // Tells one event of one erasure. True where there may be more to do. Errors: those of data::Transact, and what keeps
   // the event from being told.
   absl::StatusOr<bool> Step();
 
  private:
-  void Run();
+  absl::Duration Run();
 
   data::Pool& pool_;
-  absl::Mutex mutex_;
-  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  std::thread thread_ ABSL_GUARDED_BY(mutex_);
+  data::Chore chore_{[this] { return Run(); }};
 };
 
 }  // namespace parley::event

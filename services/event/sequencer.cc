@@ -23,46 +23,25 @@ struct Grown {
 
 }  // namespace
 
-Sequencer::~Sequencer() {
-  std::thread thread;
-  {
-    absl::MutexLock lock(&mutex_);
-    stopping_ = true;
-    thread.swap(thread_);
-  }
-  if (thread.joinable()) thread.join();
-}
-
-void Sequencer::Start() {
-  absl::MutexLock lock(&mutex_);
-  if (!thread_.joinable() && !stopping_) thread_ = std::thread([this] { Run(); });
-}
-
-void Sequencer::Run() {
-  std::string complained;
-  absl::Time complain_again;
-  while (true) {
-    const absl::Time start = absl::Now();
-    const auto more = Step();
-    const std::string error = more.ok() ? "" : std::string(more.status().message());
-    if (error != complained || (!error.empty() && start >= complain_again)) {
-      if (error.empty()) {
-        Log(LogLevel::kInfo, "checkpoints are signed again");
-      } else if (absl::IsDataLoss(more.status())) {
-        Log(LogLevel::kError,
-            "no checkpoint is signed: the log in the database is not the one that was signed before. Verify it, and "
-            "where the database was restored from a copy, begin a new log by parleyctl log new-origin",
-            {{"error", error}});
-      } else {
-        Log(LogLevel::kWarning, "no checkpoint is signed", {{"error", error}});
-      }
-      complained = error;
-      complain_again = start + kComplaint;
+absl::Duration Sequencer::Run() {
+  const absl::Time start = absl::Now();
+  const auto more = Step();
+  const std::string error = more.ok() ? "" : std::string(more.status().message());
+  if (error != complaint_ || (!error.empty() && start >= complain_again_)) {
+    if (error.empty()) {
+      Log(LogLevel::kInfo, "checkpoints are signed again");
+    } else if (absl::IsDataLoss(more.status())) {
+      Log(LogLevel::kError,
+          "no checkpoint is signed: the log in the database is not the one that was signed before. Verify it, and "
+          "where the database was restored from a copy, begin a new log by parleyctl log new-origin",
+          {{"error", error}});
+    } else {
+      Log(LogLevel::kWarning, "no checkpoint is signed", {{"error", error}});
     }
-    if (more.ok() && *more) continue;
-    absl::MutexLock lock(&mutex_);
-    if (mutex_.AwaitWithDeadline(absl::Condition(&stopping_), start + kInterval)) return;
+    complaint_ = error;
+    complain_again_ = start + kComplaint;
   }
+  return more.ok() && *more ? absl::ZeroDuration() : start + kInterval - absl::Now();
 }
 
 absl::Status Sequencer::CheckGrownFrom(const std::string& note, const data::TreeHead& head,

@@ -6,10 +6,10 @@
 // and the log says so, until an operator begins a new log by `parleyctl log new-origin`.
 #pragma once
 
-#include <memory>
-#include <thread>
+#include <optional>
+#include <string>
 
-#include "absl/synchronization/mutex.h"
+#include "common/data/chore.h"
 #include "common/data/log_tree.h"
 #include "common/tlog/checkpoint.h"
 #include "services/event/checkpoint_file.h"
@@ -21,26 +21,25 @@ class Sequencer {
   // Takes a connection of the pool for itself. All must outlive it.
   Sequencer(data::Pool& pool, const tlog::SigningKey& key, const CheckpointFile& file)
       : pool_(pool), key_(key), file_(file) {}
-  ~Sequencer();
 
   // From now on, by a thread of its own. Further calls change nothing.
-  void Start();
+  void Start() { chore_.Start(); }
 
   // Makes leaves of what is committed, and signs and publishes the tree where it has grown. True where there is more to
   // do. DATA_LOSS where the tree is not the one that was signed; what data::Transact and CheckpointFile give.
   absl::StatusOr<bool> Step();
 
  private:
-  void Run();
+  absl::Duration Run();
   // That the tree has grown from this signed one: else DATA_LOSS.
   absl::Status CheckGrownFrom(const std::string& note, const data::TreeHead& head, const data::LogTree& tree) const;
 
   data::Pool& pool_;
   const tlog::SigningKey& key_;
   const CheckpointFile& file_;
-  absl::Mutex mutex_;
-  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  std::thread thread_ ABSL_GUARDED_BY(mutex_);
+  std::string complaint_;  // what the log was last told to be wrong
+  absl::Time complain_again_;
+  data::Chore chore_{[this] { return Run(); }};
 };
 
 }  // namespace parley::event

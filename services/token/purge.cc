@@ -22,33 +22,15 @@ absl::StatusOr<int64_t> PurgeSome(data::Pool& pool) {
   });
 }
 
-Purge::~Purge() {
-  std::thread thread;
-  {
-    absl::MutexLock lock(&mutex_);
-    stopping_ = true;
-    thread.swap(thread_);
-  }
-  if (thread.joinable()) thread.join();
-}
-
-void Purge::Start() {
-  absl::MutexLock lock(&mutex_);
-  if (!thread_.joinable() && !stopping_) thread_ = std::thread([this] { Run(); });
-}
-
-void Purge::Run() {
-  while (true) {
-    const auto purged = PurgeSome(pool_);
-    if (!purged.ok()) {
-      Log(LogLevel::kWarning, "cannot purge", {{"error", std::string(purged.status().message())}});
-    } else if (*purged > 0) {
-      Log(LogLevel::kInfo, "purged", {{"rows", *purged}});
-    }
-    const bool more = purged.ok() && *purged > 0;
-    absl::MutexLock lock(&mutex_);
-    if (mutex_.AwaitWithTimeout(absl::Condition(&stopping_), more ? kPause : kInterval)) return;
-  }
-}
+Purge::Purge(data::Pool& pool)
+    : chore_([&pool] {
+        const auto purged = PurgeSome(pool);
+        if (!purged.ok()) {
+          Log(LogLevel::kWarning, "cannot purge", {{"error", std::string(purged.status().message())}});
+        } else if (*purged > 0) {
+          Log(LogLevel::kInfo, "purged", {{"rows", *purged}});
+        }
+        return purged.ok() && *purged > 0 ? kPause : kInterval;
+      }) {}
 
 }  // namespace parley::token

@@ -2,9 +2,7 @@
 // T3), and what is remembered of calls with a request_id. Any number of processes may do it at once. Thread-safe.
 #pragma once
 
-#include <thread>
-
-#include "absl/synchronization/mutex.h"
+#include "common/data/chore.h"
 #include "common/data/transaction.h"
 
 namespace parley::token {
@@ -16,19 +14,13 @@ absl::StatusOr<int64_t> PurgeSome(data::Pool& pool);
 class Purge {
  public:
   // The pool must outlive it.
-  explicit Purge(data::Pool& pool) : pool_(pool) {}
-  ~Purge();
+  explicit Purge(data::Pool& pool);
 
   // Starts, the first time.
-  void Start();
+  void Start() { chore_.Start(); }
 
  private:
-  void Run();
-
-  data::Pool& pool_;
-  absl::Mutex mutex_;
-  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  std::thread thread_ ABSL_GUARDED_BY(mutex_);
+  data::Chore chore_;
 };
 
 }  // namespace parley::token

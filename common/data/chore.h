@@ -1,0 +1,31 @@
+// What a service does by itself, again and again, besides its calls: on a thread of its own.
+#pragma once
+
+#include <functional>
+#include <thread>
+
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+
+namespace parley::data {
+
+class Chore {
+ public:
+  // `step` does some of it, and answers how long to rest before the next time.
+  explicit Chore(std::function<absl::Duration()> step) : step_(std::move(step)) {}
+  // Waits for the step that is under way.
+  ~Chore();
+
+  // From now on. Further calls change nothing.
+  void Start();
+
+ private:
+  void Run();
+
+  const std::function<absl::Duration()> step_;
+  absl::Mutex mutex_;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  std::thread thread_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace parley::data
