@@ -14,12 +14,10 @@ absl::Status Erasures::Hold() { return tx_.Execute(kHold).status(); }
 
 constexpr Statement kAwaitHolders{"await_erasure_holders", "select pg_advisory_xact_lock(" PARLEY_ERASURE_LOCK ")"};
 
+// In this order: keys point to their user.
 constexpr Statement kErase{"erase_user", R"sql(
   with keys as (delete from api_keys where user_id = $1),
-       tokens as (delete from email_tokens where user_id = $1),
-       records as (delete from request_records where user_id = $1),
-       parties as (update event_parties set local_part = '', salt = '' where user_id = $1),
-       staff as (update event_staff set local_part = '', salt = '' where user_id = $1)
+       records as (delete from request_records where user_id = $1)
   insert into erasures (user_id, effector_id, acted_by_id, create_time, next_attempt_time)
   values ($1, $2, $3, now(), now()))sql"};
 
@@ -37,14 +35,40 @@ absl::StatusOr<bool> Erasures::Erase(const Uuid& user_id, const Effector& effect
   return true;
 }
 
+constexpr Statement kBlankSome{"blank_erased_user", R"sql(
+  with some as (
+    select event_id from (
+      (select event_id from event_parties where user_id = $1 and event_id > $2 order by event_id limit $3)
+      union
+      (select event_id from event_staff where user_id = $1 and event_id > $2 order by event_id limit $3)) e
+    order by event_id limit $3
+  ), parties as (
+    update event_parties p set local_part = '', salt = '' from some where p.event_id = some.event_id and p.user_id = $1
+  ), staff as (
+    update event_staff s set local_part = '', salt = '' from some where s.event_id = some.event_id and s.user_id = $1
+  ), tokens as (
+    delete from email_tokens t using some where t.event_id = some.event_id and t.user_id = $1
+  )
+  select event_id from some order by event_id offset $3 - 1)sql"};
+
+constexpr Statement kNoteBlanked{"note_blanked_user", "update erasures set blanked = true where user_id = $1"};
+
+absl::StatusOr<std::optional<Uuid>> Erasures::BlankSome(const Uuid& user_id, const Uuid& after) {
+  constexpr int64_t kSome = 2000;
+  PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kBlankSome, Params().Add(user_id).Add(after).Add(kSome)));
+  if (!result.empty()) return result[0].GetUuid(0);
+  PARLEY_RETURN_IF_ERROR(tx_.Execute(kNoteBlanked, Params().Add(user_id)).status());
+  return std::nullopt;
+}
+
 constexpr Statement kLock{"lock_erasure", R"sql(
-  select user_id, effector_id, acted_by_id from erasures where next_attempt_time <= now()
+  select user_id, effector_id, acted_by_id, blanked from erasures where next_attempt_time <= now()
   order by next_attempt_time limit 1 for update skip locked)sql"};
 
 absl::StatusOr<std::optional<Erasure>> Erasures::TryLock() {
   PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kLock));
   if (result.empty()) return std::nullopt;
-  Erasure erasure{result[0].GetUuid(0), {result[0].GetUuid(1), std::nullopt, std::nullopt}};
+  Erasure erasure{result[0].GetUuid(0), {result[0].GetUuid(1), std::nullopt, std::nullopt}, result[0].GetBool(3)};
   if (!result[0].IsNull(2)) erasure.effector.acted_by_id = result[0].GetUuid(2);
   return erasure;
 }
@@ -78,13 +102,10 @@ constexpr Statement kDelete{"delete_erasure", "delete from erasures where user_i
 absl::Status Erasures::Delete(const Uuid& user_id) { return tx_.Execute(kDelete, Params().Add(user_id)).status(); }
 
 constexpr Statement kPostpone{"postpone_erasure", R"sql(
-  with due as (select user_id from erasures where next_attempt_time <= now()
-               order by next_attempt_time limit 1 for update skip locked)
-  update erasures e set next_attempt_time = now() + $1 * interval '1 microsecond'
-  from due where e.user_id = due.user_id)sql"};
+  update erasures set next_attempt_time = now() + $2 * interval '1 microsecond' where user_id = $1)sql"};
 
-absl::Status Erasures::Postpone(absl::Duration pause) {
-  return tx_.Execute(kPostpone, Params().Add(absl::ToInt64Microseconds(pause))).status();
+absl::Status Erasures::Postpone(const Uuid& user_id, absl::Duration pause) {
+  return tx_.Execute(kPostpone, Params().Add(user_id).Add(absl::ToInt64Microseconds(pause))).status();
 }
 
 }  // namespace parley::data

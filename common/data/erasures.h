@@ -1,4 +1,4 @@
-// Erasure of people (domain rule A7): at once all that shows an address is gone, and an entry on the log of each event
+// Erasure of people (domain rule A7): all that shows the address is gone at once, and an entry on the log of each event
 // that names the person follows. Used by the token service, which erases, and by the event service, which tells.
 #pragma once
 
@@ -10,8 +10,9 @@ namespace parley::data {
 
 // An erasure that is still to be told on logs.
 struct Erasure {
-  Uuid user_id;       // whose
-  Effector effector;  // who erased
+  Uuid user_id;         // whose
+  Effector effector;    // who erased
+  bool blanked = true;  // whether BlankSome has done all
 };
 
 // Within one transaction, which must outlive it.
@@ -20,12 +21,18 @@ class Erasures {
   explicit Erasures(Transaction& tx) : tx_(tx) {}
 
   // Until the transaction ends nobody is erased. Whoever writes an address, or what was read with one, asks this before
-  // reading it: or it would be written after the erasure that should have removed it.
+  // reading it: or it would be written after the erasure that should have removed it. Who holds an event's row already
+  // may be let past an erasure that waits for somebody who waits for that row, but only after PostgreSQL's
+  // deadlock_timeout.
   absl::Status Hold();
 
-  // Removes the user, with keys, e-mail tokens, remembered calls and all that shows the address, from all tables; logs
-  // have commitments, which nothing opens any more. Waits for those who hold. False where there is no such user.
+  // The user is gone, with keys and remembered calls: from now on nobody writes the address any more. Waits for those
+  // who hold. What shows it is still to be blanked. False where there is no such user.
   absl::StatusOr<bool> Erase(const Uuid& user_id, const Effector& effector);
+  // Empties what shows the address, and deletes the e-mail tokens, of some of the user's events: those from behind
+  // `after` on, by id. Logs have commitments, which nothing opens then. Answers where to go on; nothing where all is
+  // done, which is noted. Doing it again is harmless.
+  absl::StatusOr<std::optional<Uuid>> BlankSome(const Uuid& user_id, const Uuid& after);
 
   // One that is due, locked until the transaction ends; nothing where none is.
   absl::StatusOr<std::optional<Erasure>> TryLock();
@@ -35,8 +42,8 @@ class Erasures {
   absl::Status Told(const Uuid& user_id, const Uuid& event_id);
   // All were told.
   absl::Status Delete(const Uuid& user_id);
-  // The first that is due is to be tried again after the pause.
-  absl::Status Postpone(absl::Duration pause);
+  // It is to be tried again after the pause.
+  absl::Status Postpone(const Uuid& user_id, absl::Duration pause);
 
  private:
   Transaction& tx_;

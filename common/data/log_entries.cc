@@ -1,8 +1,10 @@
 #include "common/data/log_entries.h"
 
+#include <algorithm>
 #include <map>
 #include <set>
 
+#include "absl/strings/str_cat.h"
 #include "common/data/entry_record.h"
 #include "common/data/erasures.h"
 #include "common/status/status.h"
@@ -22,10 +24,12 @@ LogEntry EntryOf(const Event& event, LogEntry::Occurrence occurrence, const Effe
   entry.previous_hash = event.last_hash;
   if (effector.email_token_id) entry.data.set_email_token_id(effector.email_token_id->ToBytes());
   if (effector.acted_by_id) entry.data.set_acted_by_id(effector.acted_by_id->ToBytes());
-  if (event.FindParty(effector.user_id) == nullptr) entry.staff_ids.push_back(effector.user_id);
-  if (effector.acted_by_id && event.FindParty(*effector.acted_by_id) == nullptr) {
-    entry.staff_ids.push_back(*effector.acted_by_id);
-  }
+  // Also a party that was erased is named already.
+  auto is_party = [&event](const Uuid& id) {
+    return std::ranges::find(event.parties, id, &Party::user_id) != event.parties.end();
+  };
+  if (!is_party(effector.user_id)) entry.staff_ids.push_back(effector.user_id);
+  if (effector.acted_by_id && !is_party(*effector.acted_by_id)) entry.staff_ids.push_back(*effector.acted_by_id);
   return entry;
 }
 
@@ -217,7 +221,7 @@ absl::StatusOr<std::vector<LogEntry>> LogEntries::List(const Uuid& event_id, int
   for (int i = 0; i < result.size(); ++i) {
     LogEntry& entry = entries.emplace_back(LogEntryOf(result[i], 0));
     if (!entry.data.ParseFromString(entry.data_bytes)) {
-      return Internal("a log entry's data cannot be read: " + NameOf(entry.event_id, entry.sequence));
+      return ChainBroken(NameOf(entry.event_id, entry.sequence));
     }
   }
   return entries;

@@ -76,7 +76,7 @@ class LogEntries {
   // last_sequence. Answers with the hash of each. Staff whom the log has not named yet are named by the entry. Entries
   // that end their event are noted in EndedEvents, all of them for the sequencer of the tree.
   absl::StatusOr<std::vector<std::string>> Append(absl::Span<const LogEntry> entries);
-  // Oldest first, from the one after `after` on.
+  // Oldest first, from the one after `after` on. DATA_LOSS (CHAIN_BROKEN) where one cannot be read.
   absl::StatusOr<std::vector<LogEntry>> List(const Uuid& event_id, int64_t after, int limit);
   // All whom the log of the event names, in the order of their ids.
   absl::StatusOr<std::vector<NamedUser>> ListNamed(const Uuid& event_id);

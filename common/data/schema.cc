@@ -18,27 +18,20 @@ constexpr Statement kApplied{"applied_migrations", "select coalesce(max(version)
 constexpr Statement kRecord{"record_migration",
                             "insert into schema_migrations (version, name, apply_time) values ($1, $2, now())"};
 
-// A role may change the log by a grant, as its owner, as owner of what holds it, as superuser, or by becoming such a
-// role; CREATEROLE makes members of any role in PostgreSQL 15.
+// A role may change the log, or the tree over it, by a grant, as its owner, as owner of what holds it, as superuser, or
+// by becoming such a role; CREATEROLE makes members of any role in PostgreSQL 15.
 constexpr Statement kCheck{"check_schema", R"sql(
   select coalesce(max(version), 0)::int8,
-         (select rolsuper or rolcreaterole from pg_roles where rolname = current_user)
-         or has_any_column_privilege('parley.log_entries', 'UPDATE')
-         or has_table_privilege('parley.log_entries', 'DELETE')
-         or has_table_privilege('parley.log_entries', 'TRUNCATE')
-         or has_table_privilege('parley.log_entries', 'TRIGGER')
-         or exists (select from pg_class c
-                    join pg_namespace n on n.oid = c.relnamespace
-                    join pg_database d on d.datname = current_database()
-                    where c.oid = 'parley.log_entries'::regclass
-                      and (pg_has_role(c.relowner, 'MEMBER') or pg_has_role(n.nspowner, 'MEMBER')
-                           or pg_has_role(d.datdba, 'MEMBER')))
-         or exists (select from pg_roles r
-                    where pg_has_role(r.oid, 'MEMBER')
-                      and (r.rolsuper or r.rolcreaterole
-                           or has_any_column_privilege(r.oid, 'parley.log_entries', 'UPDATE')
-                           or has_table_privilege(r.oid, 'parley.log_entries', 'DELETE')
-                           or has_table_privilege(r.oid, 'parley.log_entries', 'TRUNCATE')))
+         exists (select from unnest(array[to_regclass('parley.log_entries'), to_regclass('parley.log_leaves'),
+                                          to_regclass('parley.log_nodes')]) as t
+                 join pg_class c on c.oid = t
+                 join pg_namespace n on n.oid = c.relnamespace
+                 join pg_database d on d.datname = current_database()
+                 join pg_roles r on pg_has_role(r.oid, 'MEMBER')
+                 where pg_has_role(c.relowner, 'MEMBER') or pg_has_role(n.nspowner, 'MEMBER')
+                   or pg_has_role(d.datdba, 'MEMBER') or r.rolsuper or r.rolcreaterole
+                   or has_any_column_privilege(r.oid, c.oid, 'UPDATE') or has_table_privilege(r.oid, c.oid, 'DELETE')
+                   or has_table_privilege(r.oid, c.oid, 'TRUNCATE') or has_table_privilege(r.oid, c.oid, 'TRIGGER'))
   from schema_migrations)sql"};
 
 constexpr Statement kIsMigrated{"is_migrated", R"sql(

@@ -46,7 +46,7 @@ class Transaction {
  public:
   // What is left until `deadline` is the time that each of its statements has; no limit where it is infinite.
   static absl::StatusOr<std::unique_ptr<Transaction>> Begin(Pool& pool, absl::Time deadline,
-                                                              Isolation isolation = Isolation::kReadCommitted);
+                                                            Isolation isolation = Isolation::kReadCommitted);
   ~Transaction();
 
   absl::StatusOr<Result> Execute(const Statement& statement, const Params& params = {}) {

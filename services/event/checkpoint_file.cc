@@ -7,9 +7,10 @@
 #include <cstdio>
 #include <cstring>
 #include <fstream>
-#include <sstream>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "common/data/uuid.h"
 
 namespace parley::event {
 namespace {
@@ -40,14 +41,14 @@ absl::StatusOr<std::optional<std::string>> CheckpointFile::Read(const std::strin
     return Failed("read", path);
   }
   std::ifstream stream(path);
-  std::stringstream content;
-  if (!stream || !(content << stream.rdbuf())) return Failed("read", path);
-  return content.str();
+  std::string note(std::istreambuf_iterator<char>(stream), {});
+  if (!stream) return Failed("read", path);
+  return note;
 }
 
 absl::Status CheckpointFile::Write(const std::string& origin, const std::string& note) const {
   const std::string path = PathOf(origin);
-  const std::string fresh = absl::StrCat(path, ".", getpid());  // two processes may share the folder
+  const std::string fresh = absl::StrCat(path, ".", Uuid::TimeOrdered().ToString());  // processes may share the folder
   std::ofstream stream(fresh);
   stream << note;
   stream.close();

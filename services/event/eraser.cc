@@ -10,15 +10,21 @@ namespace parley::event {
 namespace {
 
 constexpr absl::Duration kInterval = absl::Milliseconds(500);
-constexpr absl::Duration kStepTime = absl::Seconds(10);
+// Nearly always a moment; what was broken off of a person with very many events takes longer.
+constexpr absl::Duration kStepTime = absl::Minutes(5);
 // One that fails keeps no other waiting.
 constexpr absl::Duration kPause = absl::Minutes(1);
 
-// False where nothing is due.
-absl::StatusOr<bool> TellOne(data::Transaction& tx) {
+// False where nothing is due. `tried` is whose erasure it was.
+absl::StatusOr<bool> TellOne(data::Transaction& tx, std::optional<Uuid>& tried) {
   data::Erasures erasures(tx);
   PARLEY_ASSIGN_OR_RETURN(const auto erasure, erasures.TryLock());
   if (!erasure) return false;
+  tried = erasure->user_id;
+  // Who erased was broken off before all was blank.
+  for (std::optional<Uuid> after = Uuid(); !erasure->blanked && after;) {
+    PARLEY_ASSIGN_OR_RETURN(after, erasures.BlankSome(erasure->user_id, *after));
+  }
   PARLEY_ASSIGN_OR_RETURN(const auto event_id, erasures.NextEvent(erasure->user_id));
   if (!event_id) {
     PARLEY_RETURN_IF_ERROR(erasures.Delete(erasure->user_id));
@@ -37,10 +43,12 @@ absl::StatusOr<bool> TellOne(data::Transaction& tx) {
 }  // namespace
 
 absl::StatusOr<bool> Eraser::Step() {
-  auto told = data::Transact(pool_, absl::Now() + kStepTime, &TellOne);
-  if (told.ok() || absl::IsUnavailable(told.status())) return told;
-  PARLEY_RETURN_IF_ERROR(data::Transact(pool_, absl::Now() + kStepTime,
-                                        [](data::Transaction& tx) { return data::Erasures(tx).Postpone(kPause); }));
+  std::optional<Uuid> tried;
+  auto told = data::Transact(pool_, absl::Now() + kStepTime, [&](data::Transaction& tx) { return TellOne(tx, tried); });
+  if (told.ok() || !tried || absl::IsUnavailable(told.status())) return told;
+  PARLEY_RETURN_IF_ERROR(data::Transact(pool_, absl::Now() + kStepTime, [&](data::Transaction& tx) {
+    return data::Erasures(tx).Postpone(*tried, kPause);
+  }));
   return told;
 }
 

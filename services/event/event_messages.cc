@@ -36,6 +36,7 @@ std::vector<Uuid> UsersOf(const data::LogEntry& entry) {
   add(entry.data.acted_by_id());
   add(entry.data.recipient_id());
   add(entry.data.sender_id());
+  add(entry.data.erased_id());
   for (const auto& id : entry.data.opened().party_ids()) add(id);
   for (const auto& id : entry.data.confirmed_ids()) add(id);
   return users;

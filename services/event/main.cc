@@ -28,8 +28,8 @@ int main(int argc, char** argv) {
   config.AddSecret("log-key", log_key,
                    "The Ed25519 key that signs the log's checkpoints, in PEM: openssl genpkey -algorithm ed25519.");
   config.Add("checkpoint-dir", checkpoint_dir,
-             "A folder for the last checkpoint that was signed, outside of the database: it must not be restored with "
-             "it.");
+             "A folder for the last checkpoint that was signed, outside of the database: to be kept, shared by all "
+             "processes, and not restored with it.");
   config.Required();
   config.Add("workers", workers, "Threads that run calls, each with a connection to the database.", 1, 64);
   config.Add("queue-capacity", queue_capacity, "Calls that may wait; more are refused at once.", 1, 1000000);

@@ -55,6 +55,12 @@ int64_t SizeOf(int64_t asked, int64_t last, std::string_view field, FieldViolati
   return asked == 0 ? last : asked;
 }
 
+// A proof, where the tree has all nodes that it takes. Which entry is bad if not, nobody knows: the log is to be
+// verified.
+absl::StatusOr<std::vector<std::string>> Whole(absl::StatusOr<std::vector<std::string>> proof) {
+  return absl::IsDataLoss(proof.status()) ? Internal(std::string(proof.status().message())) : std::move(proof);
+}
+
 // The entry's record, behind the entry before it.
 absl::StatusOr<std::pair<data::LogEntry, std::string>> ReadRecord(data::Transaction& tx, const EntryName& name) {
   const int64_t before = std::max<int64_t>(name.sequence - 2, 0);
@@ -63,7 +69,8 @@ absl::StatusOr<std::pair<data::LogEntry, std::string>> ReadRecord(data::Transact
   if (entries.empty() || entries.back().sequence != name.sequence) {
     return ChainBroken(data::NameOf(name.event_id, name.sequence));
   }
-  const std::string previous_hash = entries.size() == 2 ? entries.front().hash : data::Event().last_hash;
+  if (name.sequence > 1 && entries.size() != 2) return ChainBroken(data::NameOf(name.event_id, name.sequence - 1));
+  const std::string previous_hash = name.sequence > 1 ? entries.front().hash : data::Event().last_hash;
   std::string record = data::RecordOf(entries.back(), previous_hash);
   return std::pair(std::move(entries.back()), std::move(record));
 }
@@ -92,6 +99,7 @@ absl::Status ProveInclusion(data::Transaction& tx, const rpc::Call& call, const 
   const std::string entry_name = data::NameOf(name.event_id, name.sequence);
   PARLEY_ASSIGN_OR_RETURN(const auto found, data::Events(tx).Find({name.event_id}));
   PARLEY_RETURN_IF_ERROR(CheckLogAccess(call, name.event_id, found.empty() ? nullptr : &found.front()));
+  if (name.sequence > found.front().last_sequence) return NotFound(kLogEntryType, entry_name);
   // In this order: what is in the checkpoint is a leaf.
   const data::LogTree tree(tx);
   PARLEY_ASSIGN_OR_RETURN(const auto checkpoint, LastCheckpoint(tree));
@@ -99,15 +107,17 @@ absl::Status ProveInclusion(data::Transaction& tx, const rpc::Call& call, const 
   FieldViolations fields;
   const int64_t size = SizeOf(asked_size, checkpoint.size, "tree_size", fields);
   PARLEY_RETURN_IF_ERROR(fields.ToStatus());
-  if (!index && name.sequence > found.front().last_sequence) return NotFound(kLogEntryType, entry_name);
   if (!index || *index >= checkpoint.size) return Unavailable("a checkpoint with the entry");
   if (*index >= size) return NotFound(kLogEntryType, entry_name);
 
   PARLEY_ASSIGN_OR_RETURN(const auto entry_and_record, ReadRecord(tx, name));
   const auto& [entry, record] = entry_and_record;
-  PARLEY_ASSIGN_OR_RETURN(const auto leaf, tree.Read(0, *index, 1));
-  if (tlog::LeafHash(record) != leaf.front()) return ChainBroken(entry_name);
-  PARLEY_ASSIGN_OR_RETURN(const auto hashes, tlog::InclusionProof(tree, *index, size));
+  const auto leaf = tree.Read(0, *index, 1);
+  if (absl::IsDataLoss(leaf.status()) || (leaf.ok() && tlog::LeafHash(record) != leaf->front())) {
+    return ChainBroken(entry_name);
+  }
+  PARLEY_RETURN_IF_ERROR(leaf.status());
+  PARLEY_ASSIGN_OR_RETURN(const auto hashes, Whole(tlog::InclusionProof(tree, *index, size)));
   proof.set_name(entry_name);
   proof.set_record(record);
   proof.set_leaf_index(*index);
@@ -159,7 +169,7 @@ absl::Status GetConsistencyProof(const Context& context, const rpc::Call& call,
     const int64_t first = SizeOf(request.first_tree_size(), checkpoint.size, "first_tree_size", too_large);
     const int64_t second = SizeOf(request.second_tree_size(), checkpoint.size, "second_tree_size", too_large);
     PARLEY_RETURN_IF_ERROR(too_large.ToStatus());
-    PARLEY_ASSIGN_OR_RETURN(const auto hashes, tlog::ConsistencyProof(tree, first, second));
+    PARLEY_ASSIGN_OR_RETURN(const auto hashes, Whole(tlog::ConsistencyProof(tree, first, second)));
     response.set_first_tree_size(first);
     response.set_second_tree_size(second);
     for (const std::string& hash : hashes) response.add_hashes(hash);

@@ -1,5 +1,6 @@
 #include "services/event/sequencer.h"
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/log/log.h"
 #include "common/status/status.h"
@@ -9,7 +10,8 @@ namespace {
 
 // A checkpoint is to be there within a second; each of them costs two commits.
 constexpr absl::Duration kInterval = absl::Milliseconds(200);
-constexpr absl::Duration kStepTime = absl::Seconds(30);
+// After a long pause very many entries wait, and become leaves in one statement.
+constexpr absl::Duration kStepTime = absl::Minutes(10);
 // How often the log says that it still does not work.
 constexpr absl::Duration kComplaint = absl::Minutes(1);
 
@@ -64,6 +66,10 @@ absl::StatusOr<bool> Sequencer::Step() {
     Grown grown;
     PARLEY_ASSIGN_OR_RETURN(grown.on_file, file_.Read(head->origin));
     if (grown.on_file) PARLEY_RETURN_IF_ERROR(CheckGrownFrom(*grown.on_file, *head, tree));
+    if (!grown.on_file && head->checkpoint) {
+      Log(LogLevel::kWarning, "there is no checkpoint of this log on file: the database is taken at its word",
+          {{"origin", head->origin}});
+    }
     // Others may have signed since, and be gone with their files.
     if (head->checkpoint && head->checkpoint->note != grown.on_file) {
       PARLEY_RETURN_IF_ERROR(CheckGrownFrom(head->checkpoint->note, *head, tree));

@@ -36,7 +36,8 @@ absl::StatusOr<std::vector<Notification>> Make(data::Transaction& tx, const data
                           Notifications(tx).RecipientsOf(event.id, v1::Notification::CANCEL_CALENDAR_ENTRY));
   std::vector<Notification> made;
   for (const Uuid& recipient : recipients) {
-    if (told.contains(recipient)) continue;
+    // Nor an erased one, who is sent nothing.
+    if (told.contains(recipient) || event.FindParty(recipient) == nullptr) continue;
     Notification& notification = made.emplace_back();
     notification.id = Uuid::TimeOrdered();
     notification.event_id = event.id;

@@ -84,8 +84,11 @@ absl::StatusOr<std::string> VerifyDatabase(data::Transaction& tx, const std::opt
     return absl::OkStatus();
   };
   PARLEY_RETURN_IF_ERROR(reader.Read(header, {add, add}));
-  PARLEY_ASSIGN_OR_RETURN(std::string good, verifier.Finish());
+  // First what can name an entry.
+  PARLEY_RETURN_IF_ERROR(verifier.bad());
   PARLEY_RETURN_IF_ERROR(reader.CheckEvents(verifier));
+  PARLEY_ASSIGN_OR_RETURN(std::string good, verifier.Finish());
+  PARLEY_RETURN_IF_ERROR(reader.CheckNodes());
   return good;
 }
 
@@ -121,7 +124,12 @@ absl::Status ExportLog(const std::string& database_url, const std::string& event
   const absl::Time deadline = absl::Now() + kDatabaseTime;
   PARLEY_RETURN_IF_ERROR(data::CheckSchema(pool, deadline));
   return data::Transact(
-      pool, deadline, [&](data::Transaction& tx) { return Export(tx, event_id, older, out); },
+      pool, deadline,
+      [&, begun = false](data::Transaction& tx) mutable {
+        // What is written cannot be taken back.
+        if (std::exchange(begun, true)) return absl::AbortedError("the database broke the export off: begin it anew");
+        return Export(tx, event_id, older, out);
+      },
       data::Isolation::kSnapshot);
 }
 

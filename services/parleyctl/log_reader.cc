@@ -2,6 +2,7 @@
 
 #include <limits>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "common/data/entry_record.h"
 #include "common/status/status.h"
@@ -190,11 +191,13 @@ constexpr Statement kReadEvents{"export_event_heads", R"sql(
 
 absl::Status LogReader::CheckEvents(const LogVerifier& verifier) {
   Uuid event_id;
+  absl::flat_hash_set<Uuid> found;
   while (true) {
     PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kReadEvents, Params().Add(event_id).Add(kPage)));
     for (int i = 0; i < result.size(); ++i) {
       const Row row = result[i];
       event_id = row.GetUuid(0);
+      found.insert(event_id);
       const auto last = verifier.events().find(event_id);
       const bool ends = last != verifier.events().end() && last->second.sequence == row.GetInt(1) &&
                         last->second.hash == row.GetText(2);
@@ -202,8 +205,28 @@ absl::Status LogReader::CheckEvents(const LogVerifier& verifier) {
       return absl::DataLossError(
           absl::StrCat(data::NameOf(event_id, row.GetInt(1)), ": the log does not end with it, as the event says"));
     }
-    if (result.size() < kPage) return absl::OkStatus();
+    if (result.size() < kPage) break;
   }
+  for (const auto& [id, last] : verifier.events()) {
+    if (!found.contains(id)) return absl::DataLossError(data::NameOf(id, last.sequence) + ": its event is gone");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status LogReader::CheckNodes() {
+  constexpr int64_t kChildren = int64_t{1} << tlog::kHeightStep;
+  PARLEY_ASSIGN_OR_RETURN(const data::TreeHead head, tree_.Head());
+  for (int height = tlog::kHeightStep; head.size >> height > 0; height += tlog::kHeightStep) {
+    for (int64_t position = 0; position < head.size >> height; ++position) {
+      PARLEY_ASSIGN_OR_RETURN(const auto children,
+                              tree_.Read(height - tlog::kHeightStep, position * kChildren, kChildren));
+      PARLEY_ASSIGN_OR_RETURN(const auto node, tree_.Read(height, position, 1));
+      if (node.front() == tlog::Fold(children)) continue;
+      return absl::DataLossError(
+          absl::StrCat("the tree: node ", position, " of height ", height, " is not what is below it makes"));
+    }
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace parley::ctl

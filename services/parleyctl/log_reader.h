@@ -25,8 +25,10 @@ class LogReader {
   absl::StatusOr<ExportHeader> ReadHeader(const std::optional<Uuid>& event_id, const std::optional<Older>& older);
   // Its entries and people. NOT_FOUND where nothing was ever known of the event.
   absl::Status Read(const ExportHeader& header, const ExportSink& sink);
-  // That each event's row ends where its log, as it was verified, ends. DATA_LOSS, naming the entry.
+  // That each event that was verified is there, and its row ends where its log ends. DATA_LOSS, naming the entry.
   absl::Status CheckEvents(const LogVerifier& verifier);
+  // That the nodes of the tree are what its leaves make. DATA_LOSS.
+  absl::Status CheckNodes();
 
  private:
   absl::Status ReadTree(int64_t checkpoint_size, const ExportSink& sink);

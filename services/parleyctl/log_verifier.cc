@@ -27,8 +27,6 @@ absl::Status BadPeople(std::string_view reason) {
 
 std::string UserName(const Uuid& user_id) { return "users/" + user_id.ToString(); }
 
-constexpr size_t kSaltSize = 16;
-
 }  // namespace
 
 absl::StatusOr<LogVerifier> LogVerifier::Begin(ExportHeader header, std::optional<Older> older,
@@ -64,9 +62,8 @@ absl::Status LogVerifier::CheckNames(const ExportEntry& line, Last& last) const 
   const std::string& named = line.entry->named;
   for (size_t at = 0; at + data::kNamedSize <= named.size(); at += data::kNamedSize) {
     const auto id = Uuid::FromBytes(std::string_view(named).substr(at, 16));
-    const std::string commitment = named.substr(at + 16, data::kNamedSize - 16);
-    const auto known = last.named.try_emplace(*id, Named{commitment, line.sequence, entries_}).first;
-    if (known->second.commitment != commitment) return Bad(line, UserName(*id) + " is named again, by another address");
+    Named user{named.substr(at + 16, data::kNamedSize - 16), line.sequence, entries_};
+    if (!last.named.try_emplace(*id, std::move(user)).second) return Bad(line, UserName(*id) + " is named again");
   }
   if (!last.named.contains(line.entry->effector_id)) return Bad(line, "its effector was never named");
   return absl::OkStatus();
@@ -137,18 +134,17 @@ void LogVerifier::Add(const ExportEntry& line) {
 
 void LogVerifier::Add(const ExportPerson& line) {
   const data::NamedUser& user = line.user;
-  auto& all_named = events_[line.event_id].named;
-  const auto found = all_named.find(user.user_id);
-  if (found == all_named.end()) {
+  const auto log = events_.find(line.event_id);
+  if (log == events_.end() || !log->second.named.contains(user.user_id)) {
     const std::string event = "events/" + line.event_id.ToString();
     if (stranger_.ok()) stranger_ = BadPeople(absl::StrCat(event, " does not name ", UserName(user.user_id)));
     return;
   }
-  Named& named = found->second;
+  Named& named = log->second.named.at(user.user_id);
   named.told = true;
   const bool erased = user.salt.empty() && user.address.local_part.empty();
   // With a salt of another size bytes could move between it and the address.
-  if (erased || (user.salt.size() == kSaltSize && data::Commitment(user.salt, user.address) == named.commitment))
+  if (erased || (user.salt.size() == data::kSaltSize && data::Commitment(user.salt, user.address) == named.commitment))
     return;
   if (!bad_.ok() && bad_line_ <= named.line) return;
   bad_ = absl::DataLossError(absl::StrCat(data::NameOf(line.event_id, named.sequence), ": it named ",

@@ -36,11 +36,13 @@ class LogVerifier {
   // earlier one is.
   void Add(const ExportEntry& line);
   void Add(const ExportPerson& line);
+  // Of the first bad entry so far: DATA_LOSS that names it.
+  const absl::Status& bad() const { return bad_; }
   // What was verified, for people. DATA_LOSS that names the first bad entry, or where there is none says what else is
   // bad.
   absl::StatusOr<std::string> Finish() const;
 
-  // The last entry of each event so far.
+  // The last entry of each event so far; of an event with a bad one, or behind that, what was before.
   struct Named {
     std::string commitment;
     int64_t sequence;  // of the entry that names the user

@@ -174,13 +174,22 @@ absl::Status TokenHandlers::EraseUser(const rpc::Call& call, const v1::EraseUser
   PARLEY_RETURN_IF_ERROR(fields.ToStatus());
   PARLEY_RETURN_IF_ERROR(OfResource(CheckMember(call), kUserType, request.name()));
   if (!MaySeeUser(call, id)) return Hidden(kUserType, request.name());
-  return data::Transact(pool_, call.deadline, [&](data::Transaction& tx) -> absl::Status {
+  auto erase = [&](data::Transaction& tx) -> absl::Status {
     PARLEY_ASSIGN_OR_RETURN(const auto answered, rpc::FindAnswered(tx, signer_, request_id));
     if (answered) return absl::OkStatus();
     PARLEY_ASSIGN_OR_RETURN(const bool erased, data::Erasures(tx).Erase(id, EffectorOf(call.principal)));
     if (!erased) return NotFound(kUserType, "users/" + id.ToString());
-    return rpc::Remember(tx, signer_, request_id, {{id}, 0});
-  });
+    // Of who is gone nothing is remembered.
+    return id == call.principal.user_id ? absl::OkStatus() : rpc::Remember(tx, signer_, request_id, {{id}, 0});
+  };
+  PARLEY_RETURN_IF_ERROR(data::Transact(pool_, call.deadline, erase));
+  // In small steps, which nobody waits for. Where this is broken off, the event service goes on with it.
+  for (std::optional<Uuid> after = Uuid(); after;) {
+    PARLEY_ASSIGN_OR_RETURN(after, data::Transact(pool_, call.deadline, [&](data::Transaction& tx) {
+                              return data::Erasures(tx).BlankSome(id, *after);
+                            }));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace parley::token

@@ -6,7 +6,7 @@
 //   parley-bench-load prepare   creates events, and writes their names into a file
 //   parley-bench-load create    CreateEvent: the caller, two other users, three slots
 //   parley-bench-load get       GetEvent of events that `prepare` made
-//   parley-bench-load lag       one event after the other, and how long until a checkpoint has its entry: beside `create`
+//   parley-bench-load lag       how long it takes until a checkpoint has the entry of a new event, beside `create`
 #include <sys/resource.h>
 
 #include <atomic>

@@ -3,6 +3,8 @@
 --
 -- Services from before cannot append any more: stop them first (deploy/up restarts them at once).
 
+lock table events, event_parties, log_entries in access exclusive mode;  -- in the order of those who write them
+
 alter table log_entries
   add column named bytea not null default '',                     -- whom this entry is the first of its log to name
   add column hash bytea;

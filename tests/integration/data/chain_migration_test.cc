@@ -265,15 +265,19 @@ TEST_F(ChainMigrationTest, L5_OldLogsGoOn) {
   Migrate();
   const Uuid newcomer = AddUser("newcomer");
   // Who is named already, and who is not.
-  for (const auto& [effector, named] : {std::pair<Uuid, size_t>{staff, 0}, {bob, 0}, {newcomer, 1}, {newcomer, 0}}) {
+  struct Step {
+    Uuid effector;
+    size_t named;
+  };
+  for (const Step& step : {Step{staff, 0}, Step{bob, 0}, Step{newcomer, 1}, Step{newcomer, 0}}) {
     Do([&](Transaction& tx) -> absl::Status {
       PARLEY_ASSIGN_OR_RETURN(auto locked, Events(tx).Lock({busy.id}));
       ++locked.front().last_sequence;
       const auto entry =
-          EntryOf(locked.front(), event::v1::LogEntry::VIEW, {effector, std::nullopt, std::nullopt}, tx.now());
+          EntryOf(locked.front(), event::v1::LogEntry::VIEW, {step.effector, std::nullopt, std::nullopt}, tx.now());
       return LogEntries(tx).Append({entry}).status();
     }).IgnoreError();
-    EXPECT_EQ(Log(busy.id).back().named.size(), named * kNamedSize);
+    EXPECT_EQ(Log(busy.id).back().named.size(), step.named * kNamedSize);
   }
   EXPECT_EQ(Log(busy.id).size(), busy.entries.size() + 4);
   ExpectChained(busy.id);

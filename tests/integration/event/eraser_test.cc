@@ -3,6 +3,8 @@
 
 #include <gmock/gmock.h>
 
+#include <set>
+
 #include "common/data/entry_record.h"
 #include "common/data/erasures.h"
 #include "common/tlog/merkle.h"
@@ -12,6 +14,7 @@ namespace parley::event {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::SizeIs;
 
 class EraserTest : public EventTest {
  protected:
@@ -115,6 +118,46 @@ TEST_F(EraserTest, A7_StaffOnALogAreErasedToo) {
   EXPECT_EQ(Entries(last).back().effector(), "erased");
   ExpectSound(event);
   ExpectSound(last);
+}
+
+// Calendar entries are taken back in the name of who ended the event, whatever has become of him since (N7).
+TEST_F(EraserTest, A7_L5_WhoWasErasedIsNotNamedAgain) {
+  ASSERT_OK_AND_ASSIGN(const v1::Event event, Create(ann, Proposal()));
+  const rpc::Call both = UserOf("guest@example.net", token::v1::User::STAFF);  // a party too
+  ASSERT_OK_AND_ASSIGN(const v1::Event last, Create(bob, Proposal()));
+  EraseUser(bob, both);
+  EraseUser(both, both);
+  database.Sql("update parley.erasures set next_attempt_time = now() - interval '1 minute' where user_id = '" +
+               both.principal.user_id.ToString() + "'");
+  TellAll();
+  const auto later = data::Transact(pool, absl::InfiniteFuture(), [&](data::Transaction& tx) -> absl::Status {
+    PARLEY_ASSIGN_OR_RETURN(auto locked, data::Events(tx).Lock({IdOf(event)}));
+    ++locked.front().last_sequence;
+    const data::Effector effector{bob.principal.user_id, std::nullopt, both.principal.user_id};
+    return data::LogEntries(tx)
+        .Append({data::EntryOf(locked.front(), v1::LogEntry::NOTIFY, effector, tx.now())})
+        .status();
+  });
+  ASSERT_THAT(later, Succeeds());
+  for (const v1::Event& each : {event, last}) {
+    std::multiset<std::string> named;
+    for (const data::LogEntry& entry : Replayed(each.name())) {
+      for (size_t at = 0; at < entry.named.size(); at += data::kNamedSize) named.insert(entry.named.substr(at, 16));
+    }
+    EXPECT_THAT(named, SizeIs(3)) << "the parties, each once";
+    ExpectSound(each);
+  }
+}
+
+TEST_F(EraserTest, A7_WhatWasBrokenOffIsBlankedFirst) {
+  ASSERT_OK_AND_ASSIGN(const v1::Event event, Create(ann, Proposal()));
+  EraseUser(bob, staff);
+  ASSERT_EQ(database.Sql("select count(*)::text from parley.event_parties where local_part = 'Bob'"), "1");
+  ASSERT_OK_AND_ASSIGN(const v1::Event seen, Get(ann, event.name()));
+  EXPECT_EQ(seen.parties(1).address(), "erased") << "at once";
+  EXPECT_THAT(eraser.Step(), Succeeds());
+  EXPECT_EQ(database.Sql("select count(*)::text from parley.event_parties where local_part = 'Bob'"), "0");
+  EXPECT_EQ(database.Sql("select count(*)::text from parley.event_parties where salt = ''"), "1");
 }
 
 TEST_F(EraserTest, A7_WhatFailsIsTriedAgainAndKeepsNoOtherWaiting) {

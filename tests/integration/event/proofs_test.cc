@@ -44,7 +44,7 @@ class RecordReader {
 
   std::string Take(size_t size) {
     EXPECT_LE(size, rest_.size()) << "the record is too short";
-    const std::string taken(rest_.substr(0, size));
+    std::string taken(rest_.substr(0, size));
     rest_.remove_prefix(taken.size());
     return taken;
   }
@@ -633,36 +633,34 @@ TEST_F(ProofsTest, L5_AnEditedEntryIsFound) {
   ASSERT_OK_AND_ASSIGN(event, Retitle(ann, event, "Supper"));
   Sign();
   Copy();
-  // Entry 2 is edited, of 4: which of them are found?
+  // Of 4 entries: which are found?
   struct Edit {
     const char* what;
-    std::string sql;
+    const char* sql;
     std::vector<int64_t> found;
   };
-  const std::string edit = "update parley.log_entries set ";
-  const std::string where = absl::StrCat(" where event_id = '", IdOf(event).ToString(), "' and sequence ");
   for (const auto& [what, sql, found] :
-       {Edit{"effector", edit + "effector_id = gen_random_uuid()" + where + "= 2", {2}},
-        Edit{"time", edit + "create_time = create_time + interval '1 microsecond'" + where + "= 2", {2}},
-        Edit{"occurrence", edit + "occurrence = 'VIEW'" + where + "= 2", {2}},
-        Edit{"revision", edit + "revision = revision + 1" + where + "= 2", {2}},
-        Edit{"a slot less", edit + "slots = slots[2:]" + where + "= 2", {2}},
-        Edit{"the order of slots", edit + "slots = array[slots[2], slots[1], slots[3]]" + where + "= 2", {2}},
-        Edit{"data", edit + "data = data || '\\x3001'" + where + "= 2", {2}},
-        Edit{"data that mean the same", edit + "data = data || '\\x3000'" + where + "= 2", {2}},
-        Edit{"named", edit + "named = sha256('') || substr(sha256(''), 1, 16)" + where + "= 2", {2}},
-        Edit{"who is named", edit + "named = set_byte(named, 20, 255 - get_byte(named, 20))" + where + "= 3", {3}},
-        Edit{"hash", edit + "hash = sha256('')" + where + "= 2", {3}},
+       {Edit{"effector", "EDIT effector_id = gen_random_uuid() WHERE = 2", {2}},
+        Edit{"time", "EDIT create_time = create_time + interval '1 microsecond' WHERE = 2", {2}},
+        Edit{"occurrence", "EDIT occurrence = 'VIEW' WHERE = 2", {2}},
+        Edit{"revision", "EDIT revision = revision + 1 WHERE = 2", {2}},
+        Edit{"a slot less", "EDIT slots = slots[2:] WHERE = 2", {2}},
+        Edit{"the order of slots", "EDIT slots = array[slots[2], slots[1], slots[3]] WHERE = 2", {2}},
+        Edit{"data", "EDIT data = data || '\\x3001' WHERE = 2", {2}},
+        Edit{"data that mean the same", "EDIT data = data || '\\x3000' WHERE = 2", {2}},
+        Edit{"named", "EDIT named = sha256('') || substr(sha256(''), 1, 16) WHERE = 2", {2}},
+        Edit{"who is named", "EDIT named = set_byte(named, 20, 255 - get_byte(named, 20)) WHERE = 3", {3}},
+        Edit{"hash", "EDIT hash = sha256('') WHERE = 2", {3}},
         Edit{"a swap",
-             absl::StrReplaceAll(edit + "sequence = 999 WHERE = 2;" + edit + "sequence = 2 WHERE = 3;" + edit +
-                                     "sequence = 3 WHERE = 999",
-                                 {{" WHERE", where}}),
+             "EDIT sequence = 999 WHERE = 2; EDIT sequence = 2 WHERE = 3; EDIT sequence = 3 WHERE = 999",
              {2, 3, 4}},
-        Edit{"a removal", "delete from parley.log_entries" + where + "= 2", {2, 3}},
-        Edit{"the removal of the last", "delete from parley.log_entries" + where + "= 4", {4}},
-        Edit{"the removal of all", "delete from parley.log_entries" + where + "> 0", {1, 2, 3, 4}},
-        Edit{"the leaf", "update parley.log_leaves set hash = sha256('')" + where + "= 2", {2}}}) {
-    database.Sql(sql);
+        Edit{"a removal", "delete from parley.log_entries WHERE = 2", {2, 3}},
+        Edit{"the removal of the last", "delete from parley.log_entries WHERE = 4", {4}},
+        Edit{"the removal of all", "delete from parley.log_entries WHERE > 0", {1, 2, 3, 4}},
+        Edit{"the leaf", "update parley.log_leaves set hash = sha256('') WHERE = 2", {2}}}) {
+    database.Sql(absl::StrReplaceAll(
+        sql, {{"EDIT", "update parley.log_entries set"},
+              {"WHERE", absl::StrCat("where event_id = '", IdOf(event).ToString(), "' and sequence")}}));
     for (int64_t sequence = 1; sequence <= 4; ++sequence) {
       const auto proof = Inclusion(staff, EntryOf(event, sequence));
       if (std::ranges::find(found, sequence) == found.end()) {

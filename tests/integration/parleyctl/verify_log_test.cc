@@ -1,5 +1,7 @@
 // parleyctl log verify and log export on logs as they are: good ones, growing ones, other ones than before; and on
 // files that are none.
+#include "common/data/erasures.h"
+#include "services/event/eraser.h"
 #include "tests/integration/parleyctl/signed_log_test.h"
 
 namespace parley::event {
@@ -69,7 +71,7 @@ TEST_F(VerifyLogTest, L5_WhatWaitsIsGoodUntilItIsTamperedWith) {
       {"select 1", "good", "good"},
       {"update log_entries set revision = 7 where {a/9}", "a/9", "a/9"},
       {"delete from log_entries where {a/9}", "a/10", "a/9"},
-      {"delete from log_entries where {a/10}", "a/10", "a/10"},
+      {"update log_entries set hash = '' where {a/10}", "a/10", "a/10"},
       {"delete from unsequenced_entries", "a/9", "good"},
       {"delete from log_leaves where leaf_index >= 13", "good", "a/9"},
       {"update log_leaves set hash = '' where {a/10}", "good", "a/10"},
@@ -113,9 +115,9 @@ TEST_F(VerifyLogTest, L5_AnOlderLogIsTheBeginningOfTheNewer) {
                 absl::StatusCode::kDataLoss);
   // What is newer is not in what is older.
   EXPECT_EQ(Verdict(VerifyFile(older[1], newer_checkpoint)), "the tree");
-  EXPECT_EQ(Verdict(VerifyFile(older[1], newer)), "a/10");
-  EXPECT_EQ(Verdict(VerifyFile(older[2], newer)), "a/10");
-  EXPECT_EQ(Verdict(VerifyFile(older[2], newer_of_a)), "a/10");
+  EXPECT_EQ(Verdict(VerifyFile(older[1], newer)), "a/9");
+  EXPECT_EQ(Verdict(VerifyFile(older[2], newer)), "a/9");
+  EXPECT_EQ(Verdict(VerifyFile(older[2], newer_of_a)), "a/9");
   EXPECT_EQ(Verdict(VerifyFile(older[3], newer)), "the tree");
 }
 
@@ -154,6 +156,33 @@ TEST_F(VerifyLogTest, L5_ARestoredCopyIsAnotherLogUnderANewOrigin) {
     ExpectRefused(Export("a", older), "the older checkpoint is of parley/", kFailedPrecondition);
   }
   ExpectRefused(VerifyOnline(checkpoint), "of another log", absl::StatusCode::kDataLoss);
+}
+
+TEST_F(VerifyLogTest, L5_A7_LogsThatNameErasedPeopleAreGood) {
+  MakeLog();
+  const std::string older[] = {*Export(), *Export("a")};
+  auto proposal = Proposal();
+  proposal.mutable_event()->add_parties()->set_address("staff@example.org");
+  ASSERT_OK_AND_ASSIGN(const v1::Event d, Create(bob, proposal));
+  events["d"] = IdOf(d);
+  // The staff user, who is a party of d, erases ann and then himself.
+  for (const rpc::Call& erased : {ann, staff}) {
+    ASSERT_THAT(Do([&](data::Transaction& tx) {
+                  return data::Erasures(tx).Erase(erased.principal.user_id, EffectorOf(staff.principal));
+                }),
+                Succeeds());
+  }
+  const auto tell = [this](const std::string& which) {
+    Tamper("update erasures set next_attempt_time = case when " + which + " then now() else 'infinity' end");
+    for (auto more = Eraser(pool).Step(); more.ok() && *more;) more = Eraser(pool).Step();
+    Sign();
+  };
+  tell("user_id = effector_id");
+  for (const std::string& file : older) ExpectVerdicts("one of two is told", {"good"}, file, VerifierKey());
+  tell("true");
+  EXPECT_EQ(Count("erasures"), 0);
+  for (const std::string& file : older) ExpectVerdicts("both are told", {"good"}, file, VerifierKey());
+  EXPECT_EQ(Verdict(VerifyFile(*Export("d"))), "good");
 }
 
 TEST_F(VerifyLogTest, L5_AnExportThatIsCutOffIsNotGood) {
@@ -269,6 +298,15 @@ TEST_F(VerifyLogTest, L5_ALargeLogIsReadInPages) {
   Undo();
   Tamper("update events set last_sequence = 2 where event_id = {b}");
   EXPECT_EQ(Verdict(VerifyOnline()), "b/2");
+  Undo();
+  // The nodes follow from the leaves: no export has them, but for the proofs that are made of them.
+  Tamper("update log_nodes set hash = sha256(hash) where position = 3");
+  EXPECT_EQ(Verdict(VerifyOnline()), "the tree");
+  EXPECT_EQ(Verdict(VerifyFile(*Export())), "good");
+  EXPECT_EQ(Verdict(VerifyFile(*Export("a"))), "a/1");
+  Tamper("delete from log_nodes where position = 3");
+  EXPECT_EQ(Verdict(VerifyOnline()), kNoTree);
+  EXPECT_EQ(Verdict(Export("a")), kNoTree);
 }
 
 }  // namespace
