@@ -36,20 +36,20 @@ absl::StatusOr<bool> Erasures::Erase(const Uuid& user_id, const Effector& effect
 }
 
 constexpr Statement kBlankSome{"blank_erased_user", R"sql(
-  with some as (
+  with next as (
     select event_id from (
       (select event_id from event_parties where user_id = $1 and event_id > $2 order by event_id limit $3)
       union
       (select event_id from event_staff where user_id = $1 and event_id > $2 order by event_id limit $3)) e
     order by event_id limit $3
   ), parties as (
-    update event_parties p set local_part = '', salt = '' from some where p.event_id = some.event_id and p.user_id = $1
+    update event_parties p set local_part = '', salt = '' from next where p.event_id = next.event_id and p.user_id = $1
   ), staff as (
-    update event_staff s set local_part = '', salt = '' from some where s.event_id = some.event_id and s.user_id = $1
+    update event_staff s set local_part = '', salt = '' from next where s.event_id = next.event_id and s.user_id = $1
   ), tokens as (
-    delete from email_tokens t using some where t.event_id = some.event_id and t.user_id = $1
+    delete from email_tokens t using next where t.event_id = next.event_id and t.user_id = $1
   )
-  select event_id from some order by event_id offset $3 - 1)sql"};
+  select event_id from next order by event_id offset $3 - 1)sql"};
 
 constexpr Statement kNoteBlanked{"note_blanked_user", "update erasures set blanked = true where user_id = $1"};
 

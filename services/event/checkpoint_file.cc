@@ -41,8 +41,11 @@ absl::StatusOr<std::optional<std::string>> CheckpointFile::Read(const std::strin
     return Failed("read", path);
   }
   std::ifstream stream(path);
-  std::string note(std::istreambuf_iterator<char>(stream), {});
-  if (!stream) return Failed("read", path);
+  std::string note;
+  for (char part[1024]; stream.read(part, sizeof(part)) || stream.gcount() > 0;) {
+    note.append(part, static_cast<size_t>(stream.gcount()));
+  }
+  if (!stream.eof()) return Failed("read", path);
   return note;
 }
 

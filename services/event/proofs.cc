@@ -63,13 +63,15 @@ absl::StatusOr<std::vector<std::string>> Whole(absl::StatusOr<std::vector<std::s
 
 // The entry's record, behind the entry before it.
 absl::StatusOr<std::pair<data::LogEntry, std::string>> ReadRecord(data::Transaction& tx, const EntryName& name) {
-  const int64_t before = std::max<int64_t>(name.sequence - 2, 0);
-  PARLEY_ASSIGN_OR_RETURN(auto entries,
-                          data::LogEntries(tx).List(name.event_id, before, static_cast<int>(name.sequence - before)));
-  if (entries.empty() || entries.back().sequence != name.sequence) {
-    return ChainBroken(data::NameOf(name.event_id, name.sequence));
+  const int64_t first = std::max<int64_t>(name.sequence - 1, 1);
+  PARLEY_ASSIGN_OR_RETURN(
+      auto entries, data::LogEntries(tx).List(name.event_id, first - 1, static_cast<int>(name.sequence - first + 1)));
+  for (int64_t sequence = first; sequence <= name.sequence; ++sequence) {
+    const auto at = static_cast<size_t>(sequence - first);
+    if (at >= entries.size() || entries[at].sequence != sequence) {
+      return ChainBroken(data::NameOf(name.event_id, sequence));
+    }
   }
-  if (name.sequence > 1 && entries.size() != 2) return ChainBroken(data::NameOf(name.event_id, name.sequence - 1));
   const std::string previous_hash = name.sequence > 1 ? entries.front().hash : data::Event().last_hash;
   std::string record = data::RecordOf(entries.back(), previous_hash);
   return std::pair(std::move(entries.back()), std::move(record));

@@ -86,12 +86,12 @@ def verify(export, older, key):
     for line in itertools.takewhile(lambda line: "user" not in line, lines):
         log, name, (sequence, before) = line["event"], line["name"], logs.get(line["event"], (0, bytes(32)))
         leaf, value, proof = line.get("leaf", float("inf")), bytes.fromhex(line.get("hash", "")), line.get("proof", [])
-        require(line["sequence"] == sequence + 1 and event in (None, log), name, f"it comes after {sequence} of a log")
+        require(line["sequence"] == sequence + 1 and event in (None, log), name, f"next in the log is {sequence + 1}")
         require(value, name, "it is gone")
         require(value == sha256(b"\0" + record(line, before)).digest(), name, "its hash is not that of its record")
         for user, commitment in line["named"]:
             who = log, UUID(user)
-            salt, address = people.get(who, (b"", b""))
+            salt, address = people.get(who, (b"", b""))  # A salt has 16 bytes: none can move into the address.
             made = not salt + address or (len(salt) == 16 and sha256(salt + address).hexdigest() == commitment)
             require(made and who not in named and len(commitment) == 64, name, f"it names {who[1]} again, or wrongly")
             named.add(who)
@@ -102,19 +102,19 @@ def verify(export, older, key):
         require(size < 0 or line.get("pending", False) == (leaf >= size), name, "it is wrong about being pending")
         require(not event or leaf >= size or climb(leaf, size - 1, [value], proof)[1] == root, name, "it is not proved")
         logs[log], leaves = (sequence + 1, value), leaf + 1
-        if not event and "leaf" in line:
+        if not event and "leaf" in line:  # Of one event, proofs stand in for the tree.
             if leaves in (size, old_size) and leaves <= size:
                 roots[leaves] = climb(leaf, leaf, [value] + stack[::-1], [])[1]
-            stack.append(value)
+            stack.append(value)  # The roots of complete subtrees, the largest first.
             for _ in range((leaves & -leaves).bit_length() - 1):
                 stack[-2:] = [sha256(b"\1" + stack[-2] + stack[-1]).digest()]
     require(not olds and (logs or not event), next(iter(olds), f"events/{event}/logEntries/1"), "it is not here")
-    require(min(size, old_size) >= 0, "the checkpoint", f"{'it' if size < 0 else 'the older one'} is not signed so")
+    require(min(size, old_size) >= 0, "the checkpoint", f"{'it' if size < 0 else 'the older'} is not signed by the key")
     require(roots.get(size) == root, "the tree", f"its {leaves} leaves do not make the checkpoint's root of {size}")
     hashes = header.get("consistency", {"hashes": []})["hashes"]
     level, start = (old_size & -old_size).bit_length() - 1, [old_root] if old_size.bit_count() == 1 else []
     begins = 0 < old_size <= size and climb(old_size - 1, size - 1, start, hashes, level) == (old_root, root)
-    require(begins or roots.get(old_size) == old_root, "the tree", f"it does not begin with the older, of {old_size}")
+    require(begins or roots.get(old_size) == old_root, "the tree", "it does not begin with that of the older one")
     require(len(tail) == len(people) and people.keys() == named, "the people", "they are not those who are named")
     signer = header["checkpoint"].split()[0] + ("" if known else " (by the export's own key, taken on trust)")
     return f"good: {sum(n for n, _ in logs.values())} entries of {len(logs)} events, tree of {size} signed by {signer}"
@@ -126,5 +126,5 @@ if __name__ == "__main__":
     parser.add_argument("--key", metavar="VERIFIER_KEY", help="the verifier key that you know")
     try:
         print(verify(**vars(parser.parse_args())))
-    except (AttributeError, LookupError, OSError, RecursionError, StopIteration, TypeError, ValueError, struct.error) as error:
+    except Exception as error:  # Whatever it is: what has not been read to its end has no verdict.
         parser.exit(2, f"verify_log: {type(error).__name__}: {error}\n")

@@ -510,7 +510,8 @@ TEST_F(SequencerTest, L5_NothingIsSignedThatContradictsTheFile) {
       {"of more leaves", key.Sign({origin, present.size + 1, present.root})},
       {"with a damaged signature", damaged},
       {"cut off", right.substr(0, 60)},
-      {"of something else", "nonsense"}};
+      {"of something else", "nonsense"},
+      {"empty", ""}};
   for (const auto& [what, note] : files) {
     ASSERT_THAT(process.file.Write(origin, note), Succeeds());
     ExpectRefuses(process, what);

@@ -200,16 +200,19 @@ class SignedLogTest : public TreeTest {
   // it has printed. Checks the same signature only once, which is most of its work.
   static constexpr char kEachLine[] = R"(
 import contextlib, functools, io, sys
-names = {"__name__": "verify_log"}
-exec(compile(open(sys.argv[1]).read(), sys.argv[1], "exec"), names)
+definitions, main = open(sys.argv[1]).read().split("if __name__ ==")
+names = {}
+exec(definitions, names)
 names["signed"] = functools.cache(names["signed"])
 for line in open(sys.argv[2]).readlines():
-    sys.argv[1:] = line.split()
-    with io.TextIOWrapper(io.BytesIO()) as said:
-        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-            code = names["main"]()
-        said.seek(0)
-        print(code, said.read().replace("\n", " "))
+    sys.argv[1:], code = line.split(), 0
+    with io.StringIO() as said, contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        try:
+            exec("if '__main__' ==" + main, names)
+        except SystemExit as end:
+            code = end.code
+        text = said.getvalue()
+    print(code, text.replace("\n", " "))
 )";
 
   static constexpr const char* kTables[] = {"users",       "events",      "event_parties",

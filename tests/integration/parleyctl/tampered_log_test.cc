@@ -256,7 +256,6 @@ TEST_F(TamperedLogTest, L5_AUserIsNamedByOneAddress) {
            // Everywhere: at the first entry in the tree.
            {"update users set domain = 'example.com' where address_key = 'ann@example.org'", {"a/1"}},
            {"update users set domain = 'example.com' where address_key = 'staff@example.org'", {"b/1", "a/3"}},
-           {"delete from users where address_key = 'guest@example.net'", {"a/1"}},
            // Whom no entry names.
            {"insert into event_staff select {a}, user_id, local_part, 'salt' from users where local_part = 'eve'",
             {"the people"}},
@@ -265,9 +264,11 @@ TEST_F(TamperedLogTest, L5_AUserIsNamedByOneAddress) {
        }) {
     ExpectFound(tampering);
   }
-  Tamper("update event_parties set local_part = '', salt = ''" + kAnn);
-  ExpectVerdicts("an address that was erased", {"good"});
-  Undo();
+  // Nobody can tell these from an erasure.
+  for (const std::string& sql : {"update event_parties set local_part = '', salt = ''" + kAnn,
+                                 std::string("delete from users where address_key = 'ann@example.org'")}) {
+    ExpectFound({sql, {"good"}});
+  }
 
   for (const std::string commitment : {"sha256('eve@example.org')", "substr(named, 17, 32)"}) {
     Tamper("update log_entries set named = (select substr(named, 1, 16) || " + commitment +
