@@ -23,7 +23,7 @@ absl::Status Sync(const std::string& path, int flags) {
   const int descriptor = open(path.c_str(), flags);
   if (descriptor < 0) return Failed("open", path);
   const bool synced = fsync(descriptor) == 0;
-  const absl::Status status = synced ? absl::OkStatus() : Failed("sync", path);
+  absl::Status status = synced ? absl::OkStatus() : Failed("sync", path);
   close(descriptor);
   return status;
 }

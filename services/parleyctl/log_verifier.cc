@@ -197,6 +197,7 @@ absl::Status LogVerifier::CheckOlderTree() const {
 }
 
 absl::Status LogVerifier::CheckPeople() const {
+  PARLEY_RETURN_IF_ERROR(stranger_);
   std::string untold;
   int64_t first = 0;
   for (const auto& [event, last] : events_) {
@@ -214,7 +215,6 @@ absl::StatusOr<std::string> LogVerifier::Finish() const {
   PARLEY_RETURN_IF_ERROR(bad_);
   PARLEY_RETURN_IF_ERROR(CheckNoneGone());
   PARLEY_RETURN_IF_ERROR(distrust_);
-  PARLEY_RETURN_IF_ERROR(stranger_);
   PARLEY_RETURN_IF_ERROR(CheckTree());
   PARLEY_RETURN_IF_ERROR(CheckOlderTree());
   PARLEY_RETURN_IF_ERROR(CheckPeople());

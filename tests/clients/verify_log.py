@@ -57,13 +57,13 @@ def record(line, before):
     slots, data = [struct.pack(">qq", *slot) for slot in line["slots"]], bytes.fromhex(line["data"])
     named = [UUID(user).bytes + bytes.fromhex(commitment) for user, commitment in line["named"]]
     numbers = line["sequence"], line["time"], line["occurrence"], UUID(line["effector"]).bytes, line["revision"]
-    head = struct.pack(">B16sQqB16sQI", 1, line["event"].bytes, *numbers, len(slots))
+    head = struct.pack(">B16sqqB16sqI", 1, line["event"].bytes, *numbers, len(slots))
     return b"".join((head, *slots, len(data).to_bytes(4, "big"), data, len(named).to_bytes(4, "big"), *named, before))
 
 def read(path):
     with open(path, encoding="utf-8", newline="\n") as file:
-        for text in file:  # The first is the header, or the beginning of a checkpoint.
-            line = json.loads(text) if text[0] == "{" else {"checkpoint": text + file.read()}
+        for number, text in enumerate(file):  # The first is the header, or the beginning of a checkpoint.
+            line = json.loads(text) if number or text[0] == "{" else {"checkpoint": text + file.read()}
             event = None if "checkpoint" in line and "event" not in line else UUID(line["event"])
             yield line | {"event": event, "name": f"events/{event}/logEntries/{line.get('sequence', 0):d}"}
 

@@ -54,12 +54,12 @@ TEST(SchemaTest, NotServingBelowTheVersionNeeded) {
 TEST(SchemaTest, L3_NoServiceRunsAsARoleThatMayAlterTheLog) {
   TestDatabase database;
   EXPECT_EQ(Check(database.owner_url()).code(), absl::StatusCode::kFailedPrecondition) << "the owner";
-  for (const char* grant : {"grant update on parley.log_entries to parley_service",
-                            "grant update (data) on parley.log_entries to parley_service",
-                            "grant delete on parley.log_entries to parley_service",
-                            "grant truncate on parley.log_entries to parley_service",
-                            "grant update on parley.log_leaves to parley_service",
-                            "grant delete on parley.log_nodes to parley_service"}) {
+  for (const char* grant :
+       {"grant update on parley.log_entries to parley_service",
+        "grant update (data) on parley.log_entries to parley_service",
+        "grant delete on parley.log_entries to parley_service",
+        "grant truncate on parley.log_entries to parley_service", "grant update on parley.log_leaves to parley_service",
+        "grant delete on parley.log_nodes to parley_service"}) {
     TestDatabase granted;
     granted.Sql(grant);
     EXPECT_EQ(Check(granted.service_url()).code(), absl::StatusCode::kFailedPrecondition) << grant;
