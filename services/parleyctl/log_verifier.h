@@ -42,13 +42,14 @@ class LogVerifier {
   // bad.
   absl::StatusOr<std::string> Finish() const;
 
-  // The last entry of each event so far; of an event with a bad one, or behind that, what was before.
+  // Whom an entry names.
   struct Named {
     std::string commitment;
-    int64_t sequence;  // of the entry that names the user
+    int64_t sequence;  // of the entry
     int64_t line;
     bool told = false;  // by the line of a person
   };
+  // The last entry of each event so far; once there is a bad one, what was before.
   struct Last {
     int64_t sequence = 0;
     std::string hash = std::string(32, '\0');

@@ -9,6 +9,8 @@ namespace {
 
 using nlohmann::json;
 
+constexpr char kLogService[] = "parley.event.v1.LogService";
+
 class GrpcurlTest : public E2eTest {
  protected:
   static test::Output Grpcurl(const std::vector<std::string>& arguments, const std::string& key = "") {
@@ -33,7 +35,7 @@ TEST_F(GrpcurlTest, ListShowsExactlyThePublicServices) {
   EXPECT_EQ(output.exit_code, 0) << output.err;
   const std::vector<std::string> services = absl::StrSplit(output.out, '\n', absl::SkipEmpty());
   EXPECT_THAT(services, UnorderedElementsAre("grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection",
-                                             kEventService, kNotificationService, kTokenService));
+                                             kEventService, kLogService, kNotificationService, kTokenService));
 }
 
 TEST_F(GrpcurlTest, DescribeShowsServicesAndMessagesButNothingInternal) {
@@ -49,7 +51,7 @@ TEST_F(GrpcurlTest, DescribeShowsServicesAndMessagesButNothingInternal) {
 }
 
 TEST_F(GrpcurlTest, HealthTellsOfAllAndOfEachPublicService) {
-  for (const char* service : {"", kEventService, kNotificationService, kTokenService}) {
+  for (const char* service : {"", kEventService, kLogService, kNotificationService, kTokenService}) {
     const json answer = Call("", "grpc.health.v1.Health/Check", {{"service", service}});
     EXPECT_EQ(answer, (json{{"status", "SERVING"}})) << service;
   }

@@ -1,6 +1,7 @@
 // How the programs start: what they refuse, and how they say so.
 #include "absl/strings/str_cat.h"
 #include "tests/e2e/e2e_test.h"
+#include "tests/support/log_key.h"
 
 namespace parley::e2e {
 namespace {
@@ -28,6 +29,10 @@ Start GoodStart(const std::string& service, const test::TemporaryFolder& folder)
     start.flags["mail-from"] = "parley@example.com";
     start.flags["smtp-url"] = "smtp://127.0.0.1:1";
     start.environment["PARLEY_SUPPRESSION_SECRET"] = std::string(32, 'a');
+  }
+  if (service == "event") {
+    start.flags["checkpoint-dir"] = folder.path();
+    start.environment["PARLEY_LOG_KEY"] = test::MakeLogKey();
   }
   return start;
 }

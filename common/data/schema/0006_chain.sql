@@ -32,10 +32,10 @@ insert into event_staff (event_id, user_id, local_part, salt)
     select event_id, effector_id as user_id from log_entries
     union
     -- EntryData: field 1 is the e-mail token, field 2 who acted for the effector; 16 bytes each.
-    select event_id, encode(substr(data, 3, 16), 'hex')::uuid from log_entries where substr(data, 1, 2) = '\x1210'
+    select event_id, encode(substr(data, 3, 16), 'hex')::uuid from log_entries where substr(data, 1, 2) = '\x1210' and length(data) >= 18
     union
     select event_id, encode(substr(data, 21, 16), 'hex')::uuid from log_entries
-    where substr(data, 1, 2) = '\x0a10' and substr(data, 19, 2) = '\x1210'
+    where substr(data, 1, 2) = '\x0a10' and substr(data, 19, 2) = '\x1210' and length(data) >= 36
   ) s
   join users u using (user_id)
   where not exists (select from event_parties p where p.event_id = s.event_id and p.user_id = s.user_id);

@@ -109,7 +109,7 @@ class SignedLogTest : public TreeTest {
 
   // A new file with this content.
   std::string File(const std::string& content) {
-    const std::string path = absl::StrCat(folder_.path(), "/", ++files_);
+    std::string path = absl::StrCat(folder_.path(), "/", ++files_);
     std::ofstream(path) << content;
     return path;
   }
@@ -142,7 +142,8 @@ class SignedLogTest : public TreeTest {
   }
   std::string ShortName(std::string message) const {
     for (const auto& [letter, id] : events) {
-      message = absl::StrReplaceAll(message, {{absl::StrCat("events/", id.ToString(), "/logEntries/"), letter + "/"}});
+      const std::string name = absl::StrCat("events/", id.ToString(), "/logEntries");
+      message = absl::StrReplaceAll(message, {{name, letter}});
     }
     return message.substr(0, message.find(':'));
   }

@@ -123,7 +123,7 @@ TEST_F(TamperedLogTest, L5_WhatIsMovedSwappedOrRemovedIsFound) {
            {kTruncate + kForget, {"c/1", kNoTree}},
            {kTruncate + kForget + "update log_leaves set leaf_index = leaf_index - 2 where event_id = {c}",
             {"the tree", kNoTree}},
-           {kTruncate + kForget + kForgetC, {"the tree", kNoTree}},
+           {absl::StrCat(kTruncate, kForget, kForgetC), {"the tree", kNoTree}},
        }) {
     ExpectFound(tampering);
   }
