@@ -67,8 +67,9 @@ TEST(RoutesTest, AreFoundByPackage) {
 TEST(RoutesTest, TheContractsOfARoute) {
   ASSERT_OK_AND_ASSIGN(const auto routes, ParseRoutes("parley.event.=a,parley.token.=b,grpc.reflection.=c"));
   const Contracts contracts = ContractsOf(routes);
-  EXPECT_THAT(contracts.services, ElementsAre("grpc.reflection.v1alpha.ServerReflection",
-                                              "parley.event.v1.EventService", "parley.token.v1.TokenService"));
+  EXPECT_THAT(contracts.services,
+              ElementsAre("grpc.reflection.v1alpha.ServerReflection", "parley.event.v1.EventService",
+                          "parley.event.v1.LogService", "parley.token.v1.TokenService"));
   EXPECT_FALSE(contracts.is_stream.at("/parley.event.v1.EventService/GetEvent"));
   EXPECT_TRUE(contracts.is_stream.at("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"));
 }
