@@ -5,7 +5,6 @@
 namespace parley::gateway {
 namespace {
 
-using test::Succeeds;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
