@@ -14,8 +14,10 @@ struct Address {
   std::string domain;      // IDNA A-form, lower case
 
   std::string ToString() const { return local_part + "@" + domain; }
-  // As parties see it: `erased` where a part is missing, which is so of a person who was erased.
-  std::string Shown() const { return local_part.empty() || domain.empty() ? "erased" : ToString(); }
+  // Whether the person was erased: no address is without a part.
+  bool erased() const { return local_part.empty() || domain.empty(); }
+  // As parties see it.
+  std::string Shown() const { return erased() ? "erased" : ToString(); }
   // What is compared: the whole address in lower case.
   std::string Key() const;
   bool operator==(const Address& other) const { return Key() == other.Key(); }

@@ -88,7 +88,7 @@ absl::Status Disclose(data::Transaction& tx, const data::LogEntry& entry, v1::In
     if (std::ranges::find(ids, user.user_id) == ids.end()) continue;
     auto& disclosure = *proof.add_disclosures();
     disclosure.set_user_id(user.user_id.ToBytes());
-    if (user.salt.empty() || user.address.domain.empty()) continue;  // erased
+    if (user.salt.empty() || user.address.erased()) continue;
     disclosure.set_address(user.address.ToString());
     disclosure.set_salt(user.salt);
   }

@@ -1,4 +1,4 @@
-// L5: how the tree over all logs grows, is signed and published, whatever commits late, dies, or was restored.
+// L5: how the tree over all logs grows, whatever commits late or dies.
 #include "services/event/sequencer.h"
 
 #include <atomic>
@@ -6,101 +6,17 @@
 #include <map>
 #include <random>
 
-#include "tests/integration/event/tree_test.h"
+#include "tests/integration/event/sequencer_test.h"
 
 namespace parley::event {
 namespace {
 
 using test::Eventually;
 
-constexpr auto kDataLoss = absl::StatusCode::kDataLoss;
-constexpr auto kUnavailable = absl::StatusCode::kUnavailable;
 constexpr int64_t kMaxGrowth = data::LogTree::kMaxGrowth;
 
 constexpr data::Statement kPid{"test_pid", "select pg_backend_pid()"};
 constexpr data::Statement kDie{"test_die", "select pg_terminate_backend(pg_backend_pid())"};
-
-class SequencerTest : public TreeTest {
- protected:
-  Uuid MakeEvent() {
-    const auto event = Create(ann, Proposal());
-    EXPECT_THAT(event, Succeeds());
-    return event.ok() ? IdOf(*event) : Uuid();
-  }
-
-  void View(const std::vector<Uuid>& event_ids) {
-    EXPECT_THAT(Do([&](data::Transaction& tx) { return AppendViews(tx, event_ids); }), Succeeds());
-  }
-
-  // A transaction that has added an entry to the event's log, and is not committed.
-  std::unique_ptr<data::Transaction> Viewing(const Uuid& event_id) {
-    auto tx = data::Transaction::Begin(pool, Soon());
-    EXPECT_THAT(tx, Succeeds());
-    EXPECT_THAT(AppendViews(**tx, {event_id}), Succeeds());
-    return *std::move(tx);
-  }
-
-  // Entries of an event that is not there, of which only the tree knows.
-  void AddWaiting(int64_t count) {
-    database.Sql(absl::StrCat(R"(
-      insert into parley.unsequenced_entries (event_ids, sequences, hashes)
-      select array_agg(')",
-                              waiting_event_.ToString(), R"('::uuid), array_agg(n), array_agg(sha256(int8send(n)))
-      from generate_series()",
-                              waiting_ + 1, ", ", waiting_ + count, ") n group by n / 5000"));
-    waiting_ += count;
-  }
-
-  // Ends the session of this process id, as a crash does.
-  void Kill(int64_t pid) const {
-    ASSERT_OK_AND_ASSIGN(const auto connection, data::Connection::Open(database.service_url()));
-    EXPECT_THAT(connection->Script(absl::StrCat("select pg_terminate_backend(", pid, ", 10000)")), Succeeds());
-  }
-
-  int LeafCount(const Uuid& event_id) const {
-    return Count(absl::StrCat("log_leaves where event_id = '", event_id.ToString(), "'"));
-  }
-
-  // Of all rows of the tree, and of those that wait for it.
-  std::string TreeDigest() const {
-    return database.Sql(
-        "select md5(string_agg(t, '|' order by t)) from ("
-        "select l::text t from parley.log_leaves l union all select n::text from parley.log_nodes n union all "
-        "select h::text from parley.log_tree h union all select u::text from parley.unsequenced_entries u) as rows");
-  }
-
-  // There is something to do, and the process signs, publishes and takes nothing.
-  void ExpectRefuses(SigningProcess& refusing, const std::string& what, absl::StatusCode code = kDataLoss) {
-    EXPECT_GT(Count("unsequenced_entries"), 0) << what;
-    const std::string before = TreeDigest(), folder_before = Files(refusing);
-    const auto step = refusing.Step();
-    EXPECT_EQ(step.status().code(), code) << what << ": " << step.status();
-    EXPECT_EQ(TreeDigest(), before) << what;
-    EXPECT_EQ(Files(refusing), folder_before) << what;
-  }
-
-  // The names of all files of the process, and what is in them.
-  static std::string Files(const SigningProcess& of) {
-    std::map<std::string, std::string> files;
-    for (const auto& file : std::filesystem::directory_iterator(of.folder.path())) {
-      files[file.path().filename()] = file.is_regular_file() ? test::Content(file.path()) : "";
-    }
-    std::string text;
-    for (const auto& [name, content] : files) absl::StrAppend(&text, name, "\n", content, "\n");
-    return text;
-  }
-
-  void BeginOrigin(const std::string& origin) const {
-    data::Pool owner(database.owner_url(), 1);
-    EXPECT_THAT(
-        data::Transact(owner, Soon(), [&](data::Transaction& tx) { return data::LogTree(tx).BeginOrigin(origin); }),
-        Succeeds());
-  }
-
- private:
-  const Uuid waiting_event_ = Uuid::TimeOrdered();
-  int64_t waiting_ = 0;
-};
 
 TEST_F(SequencerTest, L5_TheEmptyLogHasACheckpoint) {
   EXPECT_EQ(PublishedSize(), -1);
@@ -416,188 +332,6 @@ TEST_F(SequencerTest, L5_ManyThatWaitTakeSeveralSteps) {
   ASSERT_OK_AND_ASSIGN(more, process.Step());
   EXPECT_FALSE(more);
   ExpectPublished(311 + kMaxGrowth);
-}
-
-TEST_F(SequencerTest, L5_NothingIsPublishedThatIsNotOnFile) {
-  const std::string folder = process.folder.path(), away = folder + "-away";
-  const std::string origin = Head().origin,
-                    file = folder + "/" + std::string(origin).replace(6, 1, "-") + ".checkpoint";
-  const Uuid event = MakeEvent();
-  int64_t size = 0;
-  for (const int64_t published : {-1, 1}) {
-    std::filesystem::rename(folder, away);
-    const auto refused = process.Step();
-    EXPECT_EQ(refused.status().code(), kUnavailable) << refused.status();
-    EXPECT_THAT(refused.status().message(), testing::HasSubstr(folder));
-    EXPECT_EQ(PublishedSize(), published);
-    std::filesystem::rename(away, folder);
-    ASSERT_THAT(process.Step(), Succeeds());
-    ExpectPublished(++size);
-    EXPECT_EQ(process.OnFile(origin), Head().checkpoint->note);
-    View({event});
-  }
-
-  // What cannot be read may say anything.
-  ASSERT_TRUE(std::filesystem::remove(file)) << file;
-  std::filesystem::create_directory(file);
-  ExpectRefuses(process, "a file that cannot be read", kUnavailable);
-  std::filesystem::remove(file);
-  ASSERT_THAT(process.Step(), Succeeds());
-  ExpectPublished(3);
-}
-
-TEST_F(SequencerTest, L5_ARestoredDatabaseIsNotSigned) {
-  const Uuid event = MakeEvent();
-  View({event});
-  ASSERT_THAT(process.Step(), Succeeds());
-  Copy();
-  const std::string origin = Head().origin;
-
-  // As long as nothing signed is lost it goes on.
-  View({event});
-  Restore();
-  View({event});
-  ASSERT_THAT(process.Step(), Succeeds());
-  ExpectPublished(3);
-  View({event});
-  ASSERT_THAT(process.Step(), Succeeds());
-  ASSERT_EQ(tlog::Parse(process.OnFile(origin))->size, 4);
-
-  Restore();
-  View({event});
-  ExpectRefuses(process, "fewer leaves than were signed");
-  // Another knows of nothing but the database.
-  SigningProcess newcomer(database.service_url(), key);
-  for (int64_t size = 3; size <= 5; ++size) {
-    ASSERT_THAT(newcomer.Step(), Succeeds());
-    ExpectPublished(size);
-    View({event});
-    ExpectRefuses(process, absl::StrCat(size, " leaves of another log"));
-  }
-}
-
-TEST_F(SequencerTest, L5_WhatOthersSignedIsRememberedToo) {
-  SigningProcess other(database.service_url(), key);
-  const Uuid event = MakeEvent();
-  ASSERT_THAT(process.Step(), Succeeds());
-  View({event});
-  ASSERT_THAT(other.Step(), Succeeds());
-  Copy();
-  View({event});
-  ASSERT_THAT(other.Step(), Succeeds());
-  ASSERT_THAT(process.Step(), Succeeds());  // there is nothing for it to do
-  EXPECT_EQ(process.OnFile(Head().origin), other.OnFile(Head().origin));
-  Restore();
-  View({event});
-  ExpectRefuses(other, "who signed");
-  ExpectRefuses(process, "who saw it");
-}
-
-TEST_F(SequencerTest, L5_NothingIsSignedThatContradictsTheFile) {
-  const Uuid event = MakeEvent();
-  View({event});
-  ASSERT_THAT(process.Step(), Succeeds());
-  View({event});
-  const std::string origin = Head().origin, right = process.OnFile(origin);
-  const tlog::Checkpoint present = *tlog::Parse(right);
-  const tlog::SigningKey other_key = MakeKey();
-  std::string damaged = right;
-  damaged[damaged.size() - 10] ^= 1;
-  const std::pair<const char*, std::string> files[] = {
-      {"signed by another key", other_key.Sign(present)},
-      {"of another log", key.Sign({"parley/other", present.size, present.root})},
-      {"of other leaves", key.Sign({origin, present.size, tlog::LeafHash("other")})},
-      {"of more leaves", key.Sign({origin, present.size + 1, present.root})},
-      {"with a damaged signature", damaged},
-      {"cut off", right.substr(0, 60)},
-      {"of something else", "nonsense"},
-      {"empty", ""}};
-  for (const auto& [what, note] : files) {
-    ASSERT_THAT(process.file.Write(origin, note), Succeeds());
-    ExpectRefuses(process, what);
-  }
-  ASSERT_THAT(process.file.Write(origin, right), Succeeds());
-  ASSERT_THAT(process.Step(), Succeeds());
-  ExpectPublished(3);
-}
-
-TEST_F(SequencerTest, L5_NothingIsSignedThatContradictsWhatWasPublished) {
-  const Uuid event = MakeEvent();
-  ASSERT_THAT(process.Step(), Succeeds());
-  // Another has signed since, and is gone with its file.
-  View({event});
-  {
-    SigningProcess gone(database.service_url(), key);
-    ASSERT_THAT(gone.Step(), Succeeds());
-  }
-  View({event});
-  Copy();
-  const data::TreeHead head = Head();
-  const tlog::Checkpoint present = *tlog::Parse(head.checkpoint->note);
-  SigningProcess newcomer(database.service_url(), key);
-  const auto published = [](const std::string& note) {
-    return absl::StrCat("update parley.log_tree set checkpoint = $note$", note, "$note$");
-  };
-  const std::pair<const char*, std::string> edits[] = {
-      {"an edited leaf", "update parley.log_leaves set hash = sha256('') where leaf_index = 1"},
-      {"a lost leaf", "delete from parley.log_leaves where leaf_index = 1"},
-      {"a smaller tree", "update parley.log_tree set size = 1"},
-      {"other leaves", published(key.Sign({head.origin, present.size, tlog::LeafHash("other")}))},
-      {"more leaves", published(key.Sign({head.origin, present.size + 1, present.root}))},
-      {"another key", published(MakeKey().Sign(present))},
-      {"nonsense", published("nonsense")}};
-  for (const auto& [what, edit] : edits) {
-    database.Sql(edit);
-    ExpectRefuses(newcomer, absl::StrCat("without a file: ", what));
-    ExpectRefuses(process, absl::StrCat("with an older file: ", what));
-    Restore();
-  }
-  ASSERT_THAT(newcomer.Step(), Succeeds());
-  ExpectPublished(3);
-}
-
-TEST_F(SequencerTest, L5_ANewOriginBeginsANewLog) {
-  const Uuid event = MakeEvent();
-  ASSERT_THAT(process.Step(), Succeeds());
-  Copy();
-  View({event});
-  ASSERT_THAT(process.Step(), Succeeds());
-  const std::string old_origin = Head().origin, old_note = process.OnFile(old_origin);
-  Restore();
-  View({event});
-  ExpectRefuses(process, "restored");
-
-  BeginOrigin("parley/another");
-  EXPECT_EQ(PublishedSize(), -1) << "what was signed is of the old log";
-  ASSERT_THAT(process.Step(), Succeeds());
-  ExpectPublished(2);
-  EXPECT_EQ(Head().origin, "parley/another");
-  EXPECT_EQ(process.OnFile("parley/another"), Head().checkpoint->note);
-  EXPECT_EQ(process.OnFile(old_origin), old_note);
-  ExpectLeavesAreTheLog();
-  // Back to the old one, against which its file still stands.
-  View({event});
-  BeginOrigin(old_origin);
-  ExpectRefuses(process, "the old origin");
-}
-
-TEST_F(SequencerTest, L5_OnlyALargerTreeThatStandsIsPublished) {
-  const Uuid event = MakeEvent();
-  View({event});
-  ASSERT_THAT(process.Step(), Succeeds());
-  const data::TreeHead head = Head();
-  struct Case {
-    const char* what;
-    std::string origin;
-    int64_t size;
-  };
-  for (const Case& each : {Case{"smaller", head.origin, 1}, Case{"as large", head.origin, 2},
-                           Case{"larger than the tree", head.origin, 3}, Case{"of an older log", "parley/old", 2}}) {
-    const data::PublishedCheckpoint checkpoint{"note", "key", each.size, absl::Time()};
-    EXPECT_THAT(Do([&](data::Transaction& tx) { return data::LogTree(tx).Publish(each.origin, checkpoint); }),
-                Succeeds());
-    EXPECT_EQ(Head().checkpoint->note, head.checkpoint->note) << each.what;
-  }
 }
 
 TEST_F(SequencerTest, L5_ByItselfItSignsWhatIsNewAndGoesOnAfterFaults) {
