@@ -14,12 +14,12 @@ absl::Status Erasures::Hold() { return tx_.Execute(kHold).status(); }
 
 constexpr Statement kAwaitHolders{"await_erasure_holders", "select pg_advisory_xact_lock(" PARLEY_ERASURE_LOCK ")"};
 
-// In this order: keys point to their user.
+// In this order: keys point to their user. While whoever erases goes on with it, which a call may for 30 seconds,
+// nobody else does.
 constexpr Statement kErase{"erase_user", R"sql(
-  with keys as (delete from api_keys where user_id = $1),
-       records as (delete from request_records where user_id = $1)
+  with keys as (delete from api_keys where user_id = $1)
   insert into erasures (user_id, effector_id, acted_by_id, create_time, next_attempt_time)
-  values ($1, $2, $3, now(), now()))sql"};
+  values ($1, $2, $3, now(), now() + interval '40 seconds'))sql"};
 
 constexpr Statement kDeleteUser{"delete_user", "delete from users where user_id = $1"};
 
@@ -35,35 +35,49 @@ absl::StatusOr<bool> Erasures::Erase(const Uuid& user_id, const Effector& effect
   return true;
 }
 
+// Until all is blank, after_event_id is the last one that is; then it begins anew, with those that are told.
 constexpr Statement kBlankSome{"blank_erased_user", R"sql(
-  with next as (
-    select event_id from (
-      (select event_id from event_parties where user_id = $1 and event_id > $2 order by event_id limit $3)
+  with erasure as (
+    select after_event_id from erasures where user_id = $1 and not blanked for update
+  ), next as (
+    select n.event_id
+    from erasure cross join lateral (
+      (select event_id from event_parties where user_id = $1 and event_id > after_event_id order by event_id limit $2)
       union
-      (select event_id from event_staff where user_id = $1 and event_id > $2 order by event_id limit $3)) e
-    order by event_id limit $3
+      (select event_id from event_staff where user_id = $1 and event_id > after_event_id order by event_id limit $2)) n
+    order by n.event_id limit $2
   ), parties as (
     update event_parties p set local_part = '', salt = '' from next where p.event_id = next.event_id and p.user_id = $1
   ), staff as (
     update event_staff s set local_part = '', salt = '' from next where s.event_id = next.event_id and s.user_id = $1
   ), tokens as (
     delete from email_tokens t using next where t.event_id = next.event_id and t.user_id = $1
+  ), records as (
+    delete from request_records r
+    using (select method, request_id from request_records where user_id = $1 limit $2) some_records
+    where r.user_id = $1 and r.method = some_records.method and r.request_id = some_records.request_id
+    returning 1
+  ), done as (
+    select (select count(*) from next) < $2 and (select count(*) from records) < $2 as all_of_it
   )
-  select event_id from next order by event_id offset $3 - 1)sql"};
+  update erasures e
+  set blanked = all_of_it,
+      after_event_id = case when all_of_it then '00000000-0000-0000-0000-000000000000'
+                            else coalesce((select event_id from next order by event_id desc limit 1), e.after_event_id)
+                       end,
+      next_attempt_time = case when all_of_it then now() else next_attempt_time end
+  from done where user_id = $1 and not e.blanked
+  returning not e.blanked)sql"};
 
-constexpr Statement kNoteBlanked{"note_blanked_user", "update erasures set blanked = true where user_id = $1"};
-
-absl::StatusOr<std::optional<Uuid>> Erasures::BlankSome(const Uuid& user_id, const Uuid& after) {
+absl::StatusOr<bool> Erasures::BlankSome(const Uuid& user_id) {
   constexpr int64_t kSome = 2000;
-  PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kBlankSome, Params().Add(user_id).Add(after).Add(kSome)));
-  if (!result.empty()) return result[0].GetUuid(0);
-  PARLEY_RETURN_IF_ERROR(tx_.Execute(kNoteBlanked, Params().Add(user_id)).status());
-  return std::nullopt;
+  PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kBlankSome, Params().Add(user_id).Add(kSome)));
+  return !result.empty() && result[0].GetBool(0);
 }
 
 constexpr Statement kLock{"lock_erasure", R"sql(
   select user_id, effector_id, acted_by_id, blanked from erasures where next_attempt_time <= now()
-  order by next_attempt_time limit 1 for update skip locked)sql"};
+  order by blanked, next_attempt_time limit 1 for update skip locked)sql"};
 
 absl::StatusOr<std::optional<Erasure>> Erasures::TryLock() {
   PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kLock));
@@ -91,7 +105,7 @@ absl::StatusOr<std::optional<Uuid>> Erasures::NextEvent(const Uuid& user_id) {
 
 constexpr Statement kTold{"told_erasure", R"sql(
   with party as (update event_parties set erased = true where event_id = $2 and user_id = $1)
-  update erasures set after_event_id = $2 where user_id = $1)sql"};
+  update erasures set after_event_id = $2, next_attempt_time = now() where user_id = $1)sql"};
 
 absl::Status Erasures::Told(const Uuid& user_id, const Uuid& event_id) {
   return tx_.Execute(kTold, Params().Add(user_id).Add(event_id)).status();

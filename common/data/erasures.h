@@ -12,7 +12,7 @@ namespace parley::data {
 struct Erasure {
   Uuid user_id;         // whose
   Effector effector;    // who erased
-  bool blanked = true;  // whether BlankSome has done all
+  bool blanked = true;  // whether BlankSome has nothing left to do
 };
 
 // Within one transaction, which must outlive it.
@@ -26,15 +26,16 @@ class Erasures {
   // deadlock_timeout.
   absl::Status Hold();
 
-  // The user is gone, with keys and remembered calls: from now on nobody writes the address any more. Waits for those
-  // who hold. What shows it is still to be blanked. False where there is no such user.
+  // The user is gone, with all keys: from now on nobody writes the address any more. Waits for those who hold. What
+  // shows it is still to be blanked. False where there is no such user.
   absl::StatusOr<bool> Erase(const Uuid& user_id, const Effector& effector);
-  // Empties what shows the address, and deletes the e-mail tokens, of some of the user's events: those from behind
-  // `after` on, by id. Logs have commitments, which nothing opens then. Answers where to go on; nothing where all is
-  // done, which is noted. Doing it again is harmless.
-  absl::StatusOr<std::optional<Uuid>> BlankSome(const Uuid& user_id, const Uuid& after);
+  // Empties what shows the address, and deletes the e-mail tokens, of some of the user's events, and deletes some
+  // remembered calls. Logs have commitments, which nothing opens then. False where nothing is left to do, which is
+  // noted.
+  absl::StatusOr<bool> BlankSome(const Uuid& user_id);
 
-  // One that is due, locked until the transaction ends; nothing where none is.
+  // One that is due, locked until the transaction ends; nothing where none is. What is still to be blanked comes first,
+  // once whoever erased must have given up; then they take turns.
   absl::StatusOr<std::optional<Erasure>> TryLock();
   // The next event that names the user and was not told yet; nothing where all were.
   absl::StatusOr<std::optional<Uuid>> NextEvent(const Uuid& user_id);

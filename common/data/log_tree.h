@@ -4,9 +4,10 @@
 // How no entry is skipped or repeated: each statement that appends entries leaves a row in unsequenced_entries, in the
 // same transaction. PostgreSQL shows it once that transaction has committed, and never where it has not; Sequence takes
 // the rows that it is shown and makes leaves of their entries, in one transaction too. So what commits late is taken
-// late, what dies was never there, and where the sequencer dies nothing was taken. Neither clocks nor the order of
-// sequences or transaction ids say anything. An event's next entry can only be appended after its last one has
-// committed, so that whoever sees the one sees the other: an event's leaves are in the order of its log.
+// late, what dies was never there, and where the sequencer dies nothing was taken. Neither clocks nor sequences say
+// anything; transaction ids no more than which transactions were over at the last time, and need no look any more. An
+// event's next entry can only be appended after its last one has committed, so that whoever sees the one sees the
+// other: an event's leaves are in the order of its log.
 #pragma once
 
 #include <optional>
@@ -38,7 +39,9 @@ class LogTree final : public tlog::Nodes {
   explicit LogTree(Transaction& tx) : tx_(tx) {}
 
   absl::StatusOr<TreeHead> Head() const;
-  // Also locks it until the transaction ends; nothing where somebody else has.
+  // Also locks it until the transaction ends.
+  absl::StatusOr<TreeHead> Lock();
+  // As Lock; nothing where somebody else has it.
   absl::StatusOr<std::optional<TreeHead>> TryLock();
 
   // The head must be locked. Makes leaves of all entries that are committed and are none yet.

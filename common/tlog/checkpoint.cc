@@ -155,7 +155,8 @@ absl::StatusOr<SigningKey> SigningKey::FromPem(const std::string& pem) {
   return SigningKey(std::move(key));
 }
 
-std::string SigningKey::Sign(const Checkpoint& checkpoint) const {
+absl::StatusOr<std::string> SigningKey::Sign(const Checkpoint& checkpoint) const {
+  if (!IsKeyName(checkpoint.origin)) return absl::InvalidArgumentError("the origin of a log must be the name of a key");
   const std::string body = Body(checkpoint);
   std::string signature(kSignatureSize, 0);
   size_t size = signature.size();

@@ -37,8 +37,9 @@ class SigningKey {
   // none.
   static absl::StatusOr<SigningKey> FromPem(const std::string& pem);
 
-  // The signed note, always the same for the same checkpoint.
-  std::string Sign(const Checkpoint& checkpoint) const;
+  // The signed note, always the same for the same checkpoint. INVALID_ARGUMENT where the origin is no name of a key:
+  // more could be signed than it says.
+  absl::StatusOr<std::string> Sign(const Checkpoint& checkpoint) const;
   // By which others check the signatures of this log, in the form of C2SP signed-note: `origin+f00dcafe+AQ...`.
   std::string VerifierKey(std::string_view origin) const;
 

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "common/data/uuid.h"
+#include "common/status/status.h"
 
 namespace parley::event {
 namespace {
@@ -52,12 +53,18 @@ absl::StatusOr<std::optional<std::string>> CheckpointFile::Read(const std::strin
 absl::Status CheckpointFile::Write(const std::string& origin, const std::string& note) const {
   const std::string path = PathOf(origin);
   const std::string fresh = absl::StrCat(path, ".", Uuid::TimeOrdered().ToString());  // processes may share the folder
-  std::ofstream stream(fresh);
-  stream << note;
-  stream.close();
-  if (!stream) return Failed("write", fresh);
-  if (absl::Status synced = Sync(fresh, O_RDONLY); !synced.ok()) return synced;
-  if (std::rename(fresh.c_str(), path.c_str()) != 0) return Failed("write", path);
+  const auto replace = [&]() -> absl::Status {
+    std::ofstream stream(fresh);
+    stream << note;
+    stream.close();
+    if (!stream) return Failed("write", fresh);
+    PARLEY_RETURN_IF_ERROR(Sync(fresh, O_RDONLY));
+    return std::rename(fresh.c_str(), path.c_str()) == 0 ? absl::OkStatus() : Failed("write", path);
+  };
+  if (absl::Status replaced = replace(); !replaced.ok()) {
+    std::remove(fresh.c_str());  // it will be tried again and again, also on a disk that is full
+    return replaced;
+  }
   return Sync(folder_, O_RDONLY | O_DIRECTORY);
 }
 

@@ -10,8 +10,7 @@ namespace parley::event {
 namespace {
 
 constexpr absl::Duration kInterval = absl::Milliseconds(500);
-// Nearly always a moment; what was broken off of a person with very many events takes longer.
-constexpr absl::Duration kStepTime = absl::Minutes(5);
+constexpr absl::Duration kStepTime = absl::Minutes(1);
 // One that fails keeps no other waiting.
 constexpr absl::Duration kPause = absl::Minutes(1);
 
@@ -22,8 +21,9 @@ absl::StatusOr<bool> TellOne(data::Transaction& tx, std::optional<Uuid>& tried) 
   if (!erasure) return false;
   tried = erasure->user_id;
   // Who erased was broken off before all was blank.
-  for (std::optional<Uuid> after = Uuid(); !erasure->blanked && after;) {
-    PARLEY_ASSIGN_OR_RETURN(after, erasures.BlankSome(erasure->user_id, *after));
+  if (!erasure->blanked) {
+    PARLEY_RETURN_IF_ERROR(erasures.BlankSome(erasure->user_id).status());
+    return true;
   }
   PARLEY_ASSIGN_OR_RETURN(const auto event_id, erasures.NextEvent(erasure->user_id));
   if (!event_id) {

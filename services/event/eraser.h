@@ -16,8 +16,8 @@ class Eraser {
   // From now on, by a thread of its own. Further calls change nothing.
   void Start() { chore_.Start(); }
 
-  // Tells one event of one erasure. True where there may be more to do. Errors: those of data::Transact, and what keeps
-  // the event from being told.
+  // Tells one event of one erasure, or goes on with one that was broken off. True where there may be more to do.
+  // Errors: those of data::Transact, and what keeps the event from being told.
   absl::StatusOr<bool> Step();
 
  private:

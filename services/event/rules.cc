@@ -197,7 +197,7 @@ absl::StatusOr<CreateCommand> Succession(const data::Event& old, const ReopenCom
   creation.parties_path = "parties";
   if (creation.parties.empty()) {
     for (const data::Party& party : old.parties) {
-      if (!party.address.local_part.empty()) creation.parties.push_back(party.address);
+      if (!party.address.erased()) creation.parties.push_back(party.address);
     }
   }
   creation.given = command.given.value_or(GivenSlots{old.slots, std::vector<std::string>(old.slots.size())});

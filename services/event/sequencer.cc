@@ -15,12 +15,11 @@ constexpr absl::Duration kStepTime = absl::Minutes(10);
 // How often the log says that it still does not work.
 constexpr absl::Duration kComplaint = absl::Minutes(1);
 
-// What one transaction has made of the tree.
-struct Grown {
-  data::TreeHead head;                 // as it was before
-  std::optional<std::string> on_file;  // the note that was there
-  int64_t size = 0;
-  std::string root;
+// What is to be put on file and published.
+struct Signed {
+  std::string origin;
+  data::PublishedCheckpoint checkpoint;
+  bool more = false;  // leaves are left over, or may be
 };
 
 }  // namespace
@@ -59,47 +58,54 @@ absl::Status Sequencer::CheckGrownFrom(const std::string& note, const data::Tree
 }
 
 absl::StatusOr<bool> Sequencer::Step() {
-  auto grow = [this](data::Transaction& tx) -> absl::StatusOr<std::optional<Grown>> {
+  // Also the file is only written by who holds the head: of processes that share it, the slower one would put it back.
+  const auto grow = [this](data::Transaction& tx) -> absl::StatusOr<std::optional<Signed>> {
     data::LogTree tree(tx);
-    PARLEY_ASSIGN_OR_RETURN(auto head, tree.TryLock());
+    PARLEY_ASSIGN_OR_RETURN(const auto head, tree.TryLock());
     if (!head) return std::nullopt;
-    Grown grown;
-    PARLEY_ASSIGN_OR_RETURN(grown.on_file, file_.Read(head->origin));
-    if (grown.on_file) PARLEY_RETURN_IF_ERROR(CheckGrownFrom(*grown.on_file, *head, tree));
-    if (!grown.on_file && head->checkpoint) {
+    PARLEY_ASSIGN_OR_RETURN(const auto on_file, file_.Read(head->origin));
+    if (on_file) PARLEY_RETURN_IF_ERROR(CheckGrownFrom(*on_file, *head, tree));
+    if (!on_file && head->checkpoint) {
       Log(LogLevel::kWarning, "there is no checkpoint of this log on file: the database is taken at its word",
           {{"origin", head->origin}});
     }
     // Others may have signed since, and be gone with their files.
-    if (head->checkpoint && head->checkpoint->note != grown.on_file) {
+    if (head->checkpoint && head->checkpoint->note != on_file) {
       PARLEY_RETURN_IF_ERROR(CheckGrownFrom(head->checkpoint->note, *head, tree));
     }
     PARLEY_RETURN_IF_ERROR(tree.Sequence());
-    PARLEY_ASSIGN_OR_RETURN(grown.size, tree.Grow(head->size));
-    PARLEY_ASSIGN_OR_RETURN(grown.root, tlog::Root(tree, grown.size));
-    grown.head = *std::move(head);
-    return grown;
+    PARLEY_ASSIGN_OR_RETURN(const int64_t size, tree.Grow(head->size));
+    if (head->checkpoint && head->checkpoint->size >= size) {
+      // What another has signed: a database from before it is to be refused here too.
+      if (head->checkpoint->note != on_file) {
+        PARLEY_RETURN_IF_ERROR(file_.Write(head->origin, head->checkpoint->note));
+      }
+      return std::nullopt;
+    }
+    PARLEY_ASSIGN_OR_RETURN(const std::string root, tlog::Root(tree, size));
+    const auto note = key_.Sign({head->origin, size, root});
+    if (!note.ok()) return absl::DataLossError(std::string(note.status().message()));
+    return Signed{head->origin,
+                  {*note, key_.VerifierKey(head->origin), size, absl::Time()},
+                  size - head->size == data::LogTree::kMaxGrowth};
   };
   PARLEY_ASSIGN_OR_RETURN(const auto grown, data::Transact(pool_, absl::Now() + kStepTime, grow));
   if (!grown) return false;
-  const data::TreeHead& head = grown->head;
-  if (head.checkpoint && head.checkpoint->size >= grown->size) {
-    // What another has signed: a database from before it is to be refused here too.
-    if (head.checkpoint->note != grown->on_file) {
-      PARLEY_RETURN_IF_ERROR(file_.Write(head.origin, head.checkpoint->note));
+  // Only what is committed may go on file: what is not could still be lost, and another tree grow in its place.
+  return data::Transact(pool_, absl::Now() + kStepTime, [&](data::Transaction& tx) -> absl::StatusOr<bool> {
+    data::LogTree tree(tx);
+    PARLEY_ASSIGN_OR_RETURN(const data::TreeHead head, tree.Lock());
+    // Another has been quicker, or a new log has begun.
+    if (head.origin != grown->origin || (head.checkpoint && head.checkpoint->size >= grown->checkpoint.size))
+      return grown->more;
+    PARLEY_ASSIGN_OR_RETURN(const auto on_file, file_.Read(grown->origin));
+    const auto last = tlog::Parse(on_file.value_or(""));
+    if (!last.ok() || last->size < grown->checkpoint.size) {
+      PARLEY_RETURN_IF_ERROR(file_.Write(grown->origin, grown->checkpoint.note));
     }
-    return false;
-  }
-
-  data::PublishedCheckpoint checkpoint;
-  checkpoint.note = key_.Sign({head.origin, grown->size, grown->root});
-  checkpoint.verifier_key = key_.VerifierKey(head.origin);
-  checkpoint.size = grown->size;
-  PARLEY_RETURN_IF_ERROR(file_.Write(head.origin, checkpoint.note));
-  PARLEY_RETURN_IF_ERROR(data::Transact(pool_, absl::Now() + kStepTime, [&](data::Transaction& tx) {
-    return data::LogTree(tx).Publish(head.origin, checkpoint);
-  }));
-  return grown->size - head.size == data::LogTree::kMaxGrowth;
+    PARLEY_RETURN_IF_ERROR(tree.Publish(grown->origin, grown->checkpoint));
+    return grown->more;
+  });
 }
 
 }  // namespace parley::event

@@ -136,7 +136,7 @@ std::string ToJson(const ExportPerson& person) {
   const Address& address = person.user.address;
   return Json{{"event", person.event_id.ToString()},
               {"user", person.user.user_id.ToString()},
-              {"address", address.local_part.empty() ? "" : address.ToString()},
+              {"address", address.erased() ? "" : address.ToString()},
               {"salt", Hex(person.user.salt)}}
       .dump(-1, ' ', false, Json::error_handler_t::replace);
 }
@@ -162,7 +162,10 @@ absl::StatusOr<ExportLine> ParseLine(const std::string& line) {
     if (json.contains("user")) {
       const auto& text = json.at("address").get_ref<const std::string&>();
       const size_t at = text.rfind('@');
-      Address address{text.substr(0, at), at == std::string::npos ? "" : text.substr(at + 1)};
+      Address address;
+      if (at != std::string::npos) address = {text.substr(0, at), text.substr(at + 1)};
+      if (address.erased() && !text.empty())
+        throw std::invalid_argument("an address has a part before and behind its @");
       parsed.person = {IdOf(json.at("event")), {IdOf(json.at("user")), std::move(address), Bytes(json.at("salt"))}};
       return parsed;
     }

@@ -39,7 +39,7 @@ ExportEntry EntryOf(const Row& row) {
 
 // Who is no user any more is erased, also where that has still to be done here: nothing of him is told.
 ExportPerson PersonOf(const Uuid& event_id, const data::NamedUser& user) {
-  return {event_id, user.address.erased() ? data::NamedUser{user.user_id, {}, ""} : user};
+  return {event_id, user.address.domain.empty() ? data::NamedUser{user.user_id, {}, ""} : user};
 }
 
 }  // namespace

@@ -142,10 +142,11 @@ void LogVerifier::Add(const ExportPerson& line) {
   }
   Named& named = log->second.named.at(user.user_id);
   named.told = true;
-  const bool erased = user.salt.empty() && user.address.local_part.empty();
   // With a salt of another size bytes could move between it and the address.
-  if (erased || (user.salt.size() == data::kSaltSize && data::Commitment(user.salt, user.address) == named.commitment))
-    return;
+  const bool made = user.address.erased() ? user.salt.empty()
+                                          : user.salt.size() == data::kSaltSize &&
+                                                data::Commitment(user.salt, user.address) == named.commitment;
+  if (made) return;
   if (!bad_.ok() && bad_line_ <= named.line) return;
   bad_ = absl::DataLossError(absl::StrCat(data::NameOf(line.event_id, named.sequence), ": it named ",
                                           UserName(user.user_id), " by another address"));

@@ -184,9 +184,9 @@ absl::Status TokenHandlers::EraseUser(const rpc::Call& call, const v1::EraseUser
   };
   PARLEY_RETURN_IF_ERROR(data::Transact(pool_, call.deadline, erase));
   // In small steps, which nobody waits for. Where this is broken off, the event service goes on with it.
-  for (std::optional<Uuid> after = Uuid(); after;) {
-    PARLEY_ASSIGN_OR_RETURN(after, data::Transact(pool_, call.deadline, [&](data::Transaction& tx) {
-                              return data::Erasures(tx).BlankSome(id, *after);
+  for (bool more = true; more;) {
+    PARLEY_ASSIGN_OR_RETURN(more, data::Transact(pool_, call.deadline, [&](data::Transaction& tx) {
+                              return data::Erasures(tx).BlankSome(id);
                             }));
   }
   return absl::OkStatus();

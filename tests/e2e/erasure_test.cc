@@ -165,7 +165,7 @@ TEST_F(ErasureTest, A7_WhoTellsTheLogsGoesOnAfterAKill) {
   }));
   EXPECT_EQ(
       database->Sql("select count(*)::text from (select event_id from parley.log_entries join parley.event_parties "
-                    "using (event_id) where position('\\x8a0110' in data) > 0 and user_id = '" +
+                    "using (event_id) where position('\\x8a0110' || uuid_send(user_id) in data) > 0 and user_id = '" +
                     user.substr(6) + "' group by event_id having count(*) = 1) told"),
       std::to_string(kEvents))
       << "one entry each: field 17 of its data";

@@ -69,9 +69,9 @@ absl::Status CheckSlots(const std::vector<Slot>& slots) {
 }
 
 absl::Status Check(const Mail& mail) {
-  for (const absl::Status& status :
-       {CheckAddress(mail.from, "Parley"), CheckAddress(mail.to, "the recipient"),
-        CheckAddress(mail.sender, "the sender"), CheckTitle(mail.event.title), CheckSlots(mail.event.slots)}) {
+  for (const absl::Status& status : {CheckAddress(mail.from, "Parley"), CheckAddress(mail.to, "the recipient"),
+                                     mail.sender.erased() ? absl::OkStatus() : CheckAddress(mail.sender, "the sender"),
+                                     CheckTitle(mail.event.title), CheckSlots(mail.event.slots)}) {
     if (!status.ok()) return status;
   }
   return absl::OkStatus();

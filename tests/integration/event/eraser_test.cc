@@ -18,13 +18,37 @@ using ::testing::SizeIs;
 
 class EraserTest : public EventTest {
  protected:
-  void EraseUser(const rpc::Call& user, const rpc::Call& by) {
+  // As far as the first transaction goes.
+  void BeginErasure(const rpc::Call& user, const rpc::Call& by) {
     const auto erased = data::Transact(pool, absl::InfiniteFuture(), [&](data::Transaction& tx) {
       return data::Erasures(tx).Erase(user.principal.user_id, EffectorOf(by.principal));
     });
     ASSERT_THAT(erased, Succeeds());
     EXPECT_TRUE(*erased);
   }
+
+  bool BlankSome(const rpc::Call& user) {
+    const auto more = data::Transact(pool, absl::InfiniteFuture(), [&](data::Transaction& tx) {
+      return data::Erasures(tx).BlankSome(user.principal.user_id);
+    });
+    EXPECT_THAT(more, Succeeds());
+    return more.value_or(false);
+  }
+
+  void EraseUser(const rpc::Call& user, const rpc::Call& by) {
+    BeginErasure(user, by);
+    while (BlankSome(user)) {
+    }
+  }
+
+  // So many events, of whose parties this is one, of which only the parties are there.
+  void MakeParty(const rpc::Call& user, int events) {
+    database.Sql(absl::StrCat(
+        "insert into parley.event_parties (event_id, user_id, position, local_part, salt) select gen_random_uuid(), '",
+        user.principal.user_id.ToString(), "', 0, 'canary', sha256('') from generate_series(1, ", events, ")"));
+  }
+  std::string CountOf(const std::string& rows) { return database.Sql("select count(*)::text from parley." + rows); }
+  void MakeDue() { database.Sql("update parley.erasures set next_attempt_time = now()"); }
 
   // The entries that were written by as many steps as there is something to do.
   int TellAll() {
@@ -64,7 +88,7 @@ TEST_F(EraserTest, A7_L1_EachEventThatNamesThePersonGetsOneEntry) {
   EXPECT_TRUE(seen.parties(1).confirmed());
 
   EXPECT_EQ(TellAll(), 2 + 1) << "two events, and that all are told";
-  EXPECT_EQ(database.Sql("select count(*)::text from parley.erasures"), "0");
+  EXPECT_EQ(CountOf("erasures"), "0");
   EXPECT_EQ(TellAll(), 0);
   for (const v1::Event& event : {open, deleted}) {
     const v1::LogEntry last = Entries(event).back();
@@ -151,13 +175,66 @@ TEST_F(EraserTest, A7_L5_WhoWasErasedIsNotNamedAgain) {
 
 TEST_F(EraserTest, A7_WhatWasBrokenOffIsBlankedFirst) {
   ASSERT_OK_AND_ASSIGN(const v1::Event event, Create(ann, Proposal()));
-  EraseUser(bob, staff);
-  ASSERT_EQ(database.Sql("select count(*)::text from parley.event_parties where local_part = 'Bob'"), "1");
+  BeginErasure(bob, staff);
+  ASSERT_EQ(CountOf("event_parties where local_part = 'Bob'"), "1");
   ASSERT_OK_AND_ASSIGN(const v1::Event seen, Get(ann, event.name()));
   EXPECT_EQ(seen.parties(1).address(), "erased") << "at once";
+  ASSERT_OK_AND_ASSIGN(bool more, eraser.Step());
+  EXPECT_FALSE(more) << "the call may still be under way";
+  EXPECT_EQ(CountOf("event_parties where local_part = 'Bob'"), "1");
+  MakeDue();
+  ASSERT_OK_AND_ASSIGN(more, eraser.Step());
+  EXPECT_TRUE(more);
+  EXPECT_EQ(CountOf("event_parties where local_part = 'Bob'"), "0");
+  EXPECT_EQ(CountOf("event_parties where salt = ''"), "1");
+  EXPECT_FALSE(Entries(event).back().data().erased());
+  EXPECT_EQ(TellAll(), 2);
+  EXPECT_TRUE(Entries(event).back().data().erased());
+}
+
+TEST_F(EraserTest, A7_ManyEventsAndCallsAreBlankedInSteps) {
+  MakeParty(bob, 4100);
+  database.Sql(absl::StrCat(
+      "insert into parley.request_records (user_id, method, request_id, digest, result_ids, sequence, create_time) "
+      "select '",
+      bob.principal.user_id.ToString(), "', 'm', gen_random_uuid(), '', '{}', 0, now() from generate_series(1, 6100)"));
+  BeginErasure(bob, staff);
+  std::vector<std::string> left;
+  // By whoever erased, and by the eraser once that one has given up.
+  for (const std::string records : {"4100", "2100", "100"}) {
+    EXPECT_TRUE(BlankSome(bob));
+    left.push_back(CountOf("event_parties where local_part = 'canary'"));
+    EXPECT_EQ(CountOf("request_records"), records);
+  }
+  EXPECT_THAT(left, ElementsAre("2100", "100", "0"));
+  MakeDue();
   EXPECT_THAT(eraser.Step(), Succeeds());
-  EXPECT_EQ(database.Sql("select count(*)::text from parley.event_parties where local_part = 'Bob'"), "0");
-  EXPECT_EQ(database.Sql("select count(*)::text from parley.event_parties where salt = ''"), "1");
+  EXPECT_EQ(CountOf("request_records"), "0");
+  EXPECT_EQ(database.Sql("select blanked and after_event_id = '00000000-0000-0000-0000-000000000000' "
+                         "from parley.erasures"),
+            "t");
+  EXPECT_FALSE(BlankSome(bob)) << "which is harmless";
+}
+
+TEST_F(EraserTest, A7_NoErasureWaitsForALongOne) {
+  for (int i = 0; i < 5; ++i) ASSERT_THAT(Create(bob, Proposal()), Succeeds());
+  EraseUser(bob, bob);
+  ASSERT_THAT(eraser.Step(), Succeeds());
+  auto request = Proposal();
+  request.mutable_event()->mutable_parties()->Clear();
+  request.mutable_event()->add_parties()->set_address("eve@example.org");
+  ASSERT_OK_AND_ASSIGN(const v1::Event eves, Create(ann, request));
+  EraseUser(eve, eve);
+  ASSERT_THAT(eraser.Step(), Succeeds());
+  ASSERT_THAT(eraser.Step(), Succeeds());
+  EXPECT_TRUE(Entries(eves).back().data().erased());
+  // What shows an address comes before what is to be told.
+  const rpc::Call third = UserOf("third@example.org", token::v1::User::MEMBER);
+  MakeParty(third, 1);
+  BeginErasure(third, third);
+  MakeDue();
+  ASSERT_THAT(eraser.Step(), Succeeds());
+  EXPECT_EQ(CountOf("event_parties where local_part = 'canary'"), "0");
 }
 
 TEST_F(EraserTest, A7_WhatFailsIsTriedAgainAndKeepsNoOtherWaiting) {
@@ -179,7 +256,7 @@ TEST_F(EraserTest, A7_ManyErasersTellEachEventOnce) {
   EraseUser(ann, staff);
   AtOnce(3, [&](size_t) {
     Eraser other(pool);
-    while (database.Sql("select count(*)::text from parley.erasures") != "0") EXPECT_THAT(other.Step(), Succeeds());
+    while (CountOf("erasures") != "0") EXPECT_THAT(other.Step(), Succeeds());
   });
   for (const v1::Event& event : events) {
     std::vector<bool> erased;

@@ -156,8 +156,10 @@ TEST_F(SequencerTest, L5_ManyWritersAndSequencersAtOnce) {
     }
   };
   std::vector<std::unique_ptr<SigningProcess>> processes;
+  // Two that share a folder, and one with its own.
   for (size_t i = 0; i < kSequencers; ++i) {
-    processes.push_back(std::make_unique<SigningProcess>(database.service_url(), key));
+    processes.push_back(std::make_unique<SigningProcess>(database.service_url(), key,
+                                                         i == 2 ? processes[1]->folder.path() : std::string()));
   }
   const std::string origin = Head().origin;
   std::vector<std::vector<std::string>> notes(kSequencers + 1);  // by who has seen them
@@ -176,8 +178,13 @@ TEST_F(SequencerTest, L5_ManyWritersAndSequencersAtOnce) {
         keep(notes[i - kWriters], signing.OnFile(origin));
       }
     } else {
-      int64_t last = -1;
+      int64_t last = -1, last_on_file = -1;
       while (writing > 0) {
+        const auto on_file = tlog::Parse(processes[1]->OnFile(origin));
+        if (on_file.ok()) {
+          EXPECT_GE(on_file->size, last_on_file) << "what is on file does not go back";
+          last_on_file = on_file->size;
+        }
         const auto checkpoint = Head().checkpoint;
         if (!checkpoint) continue;
         EXPECT_GE(checkpoint->size, last) << "what is published does not go back";
@@ -293,6 +300,55 @@ TEST_F(SequencerTest, L5_AStepThatFailsHasTakenNothing) {
     ASSERT_THAT(process.Step(), Succeeds()) << fault.what;
     ExpectPublished(size += 300);
   }
+}
+
+// An export or a copy of the database is such a reader, for hours.
+TEST_F(SequencerTest, L5_ALongReaderDoesNotMakeStepsSlower) {
+  const Uuid event = MakeEvent();
+  ASSERT_OK_AND_ASSIGN(const auto reader, data::Connection::Open(database.service_url()));
+  ASSERT_THAT(reader->Script("set idle_in_transaction_session_timeout = 0; begin isolation level repeatable read; "
+                             "select count(*) from parley.events"),
+              Succeeds());
+  const auto blocks_of_a_step = [&]() -> int64_t {
+    static constexpr data::Statement kBlocks{
+        "test_blocks",
+        "select coalesce(sum(pg_stat_get_xact_blocks_fetched(c.oid)), 0)::int8 from pg_class c "
+        "where relnamespace = 'parley'::regnamespace and relname like 'unsequenced_entries%'"};
+    View({event});
+    return *Do([&](data::Transaction& tx) -> absl::StatusOr<int64_t> {
+      data::LogTree tree(tx);
+      PARLEY_ASSIGN_OR_RETURN(const auto head, tree.TryLock());
+      EXPECT_TRUE(head);
+      PARLEY_RETURN_IF_ERROR(tree.Sequence());
+      PARLEY_RETURN_IF_ERROR(tree.Grow(head->size).status());
+      PARLEY_ASSIGN_OR_RETURN(const data::Result blocks, tx.Execute(kBlocks));
+      return blocks[0].GetInt(0);
+    });
+  };
+  blocks_of_a_step();
+  const int64_t before = blocks_of_a_step();
+  EXPECT_GT(before, 0);
+  // What was taken stays in the table as long as the reader may look at it.
+  AddWaiting(20000, 1);
+  ASSERT_THAT(process.Step(), Succeeds());
+  EXPECT_GT(std::stoi(database.Sql("select pg_relation_size('parley.unsequenced_entries') / 8192")), 200);
+  blocks_of_a_step();
+  EXPECT_LE(blocks_of_a_step(), 3 * before);
+  ASSERT_THAT(reader->Script("commit"), Succeeds());
+}
+
+// As where a copy was put into another cluster.
+TEST_F(SequencerTest, L5_WhereTransactionsAreCountedAnewNothingIsSkipped) {
+  const Uuid event = MakeEvent();
+  ASSERT_THAT(process.Step(), Succeeds());
+  database.Sql("update parley.log_tree set taken_below = '9000000000000'");
+  View({event});
+  ASSERT_THAT(process.Step(), Succeeds());
+  ExpectPublished(2);
+  View({event});
+  ASSERT_THAT(process.Step(), Succeeds());
+  ExpectPublished(3);
+  ExpectLeavesAreTheLog();
 }
 
 TEST_F(SequencerTest, L5_OneAtATimeGrowsTheTree) {

@@ -33,14 +33,14 @@ class SequencerTest : public TreeTest {
     return *std::move(tx);
   }
 
-  // Entries of an event that is not there, of which only the tree knows.
-  void AddWaiting(int64_t count) {
+  // Entries of an event that is not there, of which only the tree knows; so many were appended at once.
+  void AddWaiting(int64_t count, int64_t at_once = 5000) {
     database.Sql(absl::StrCat(R"(
       insert into parley.unsequenced_entries (event_ids, sequences, hashes)
       select array_agg(')",
                               waiting_event_.ToString(), R"('::uuid), array_agg(n), array_agg(sha256(int8send(n)))
       from generate_series()",
-                              waiting_ + 1, ", ", waiting_ + count, ") n group by n / 5000"));
+                              waiting_ + 1, ", ", waiting_ + count, ") n group by n / ", at_once));
     waiting_ += count;
   }
 

@@ -1,6 +1,7 @@
 // L5: what of the tree over all logs is signed and published, and what never is, as after a restored copy.
 #include <filesystem>
 
+#include "absl/strings/escaping.h"
 #include "tests/integration/event/sequencer_test.h"
 
 namespace parley::event {
@@ -96,10 +97,10 @@ TEST_F(SigningTest, L5_NothingIsSignedThatContradictsTheFile) {
   std::string damaged = right;
   damaged[damaged.size() - 10] ^= 1;
   const std::pair<const char*, std::string> files[] = {
-      {"signed by another key", other_key.Sign(present)},
-      {"of another log", key.Sign({"parley/other", present.size, present.root})},
-      {"of other leaves", key.Sign({origin, present.size, tlog::LeafHash("other")})},
-      {"of more leaves", key.Sign({origin, present.size + 1, present.root})},
+      {"signed by another key", *other_key.Sign(present)},
+      {"of another log", *key.Sign({"parley/other", present.size, present.root})},
+      {"of other leaves", *key.Sign({origin, present.size, tlog::LeafHash("other")})},
+      {"of more leaves", *key.Sign({origin, present.size + 1, present.root})},
       {"with a damaged signature", damaged},
       {"cut off", right.substr(0, 60)},
       {"of something else", "nonsense"},
@@ -134,9 +135,9 @@ TEST_F(SigningTest, L5_NothingIsSignedThatContradictsWhatWasPublished) {
       {"an edited leaf", "update parley.log_leaves set hash = sha256('') where leaf_index = 1"},
       {"a lost leaf", "delete from parley.log_leaves where leaf_index = 1"},
       {"a smaller tree", "update parley.log_tree set size = 1"},
-      {"other leaves", published(key.Sign({head.origin, present.size, tlog::LeafHash("other")}))},
-      {"more leaves", published(key.Sign({head.origin, present.size + 1, present.root}))},
-      {"another key", published(MakeKey().Sign(present))},
+      {"other leaves", published(*key.Sign({head.origin, present.size, tlog::LeafHash("other")}))},
+      {"more leaves", published(*key.Sign({head.origin, present.size + 1, present.root}))},
+      {"another key", published(*MakeKey().Sign(present))},
       {"nonsense", published("nonsense")}};
   for (const auto& [what, edit] : edits) {
     database.Sql(edit);
@@ -146,6 +147,29 @@ TEST_F(SigningTest, L5_NothingIsSignedThatContradictsWhatWasPublished) {
   }
   ASSERT_THAT(newcomer.Step(), Succeeds());
   ExpectPublished(3);
+}
+
+TEST_F(SigningTest, L5_AnOriginThatIsMoreThanANameIsNotSigned) {
+  const Uuid event = MakeEvent();
+  ASSERT_THAT(process.Step(), Succeeds());
+  View({event});
+  const std::string origin = Head().origin;
+  // As a note that is opened under the right origin would say it, before its own size and root.
+  for (const std::string& more :
+       {"\n9000\n" + absl::Base64Escape(tlog::LeafHash("fork")), std::string(" "), std::string("+")}) {
+    BeginOrigin(origin + more);
+    ExpectRefuses(process, "an origin with" + more);
+  }
+  BeginOrigin(origin);
+  ASSERT_THAT(process.Step(), Succeeds());
+  ExpectPublished(2);
+}
+
+TEST_F(SigningTest, L5_AFileThatCannotBeReplacedLeavesNothingBehind) {
+  const std::string path = process.folder.path() + "/log.checkpoint";
+  std::filesystem::create_directory(path);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(process.file.Write("log", "note").code(), kUnavailable);
+  EXPECT_EQ(Files(process), "log.checkpoint\n\n");
 }
 
 TEST_F(SigningTest, L5_ANewOriginBeginsANewLog) {

@@ -21,10 +21,13 @@ inline absl::Time Soon() { return absl::Now() + absl::Seconds(30); }
 
 inline tlog::SigningKey MakeKey() { return *tlog::SigningKey::FromPem(test::MakeLogKey()); }
 
-// What one process of the service signs with: a connection, a folder and a sequencer of its own.
+// What one process of the service signs with: a connection and a sequencer of its own, and a folder, its own where none
+// is given.
 struct SigningProcess {
-  SigningProcess(const std::string& database_url, const tlog::SigningKey& key)
-      : pool(database_url, 1), file(folder.path()), sequencer(pool, key, file) {}
+  SigningProcess(const std::string& database_url, const tlog::SigningKey& key, const std::string& shared_folder = "")
+      : pool(database_url, 1),
+        file(shared_folder.empty() ? folder.path() : shared_folder),
+        sequencer(pool, key, file) {}
 
   absl::StatusOr<bool> Step() { return sequencer.Step(); }
   // The note on file; empty where there is none.

@@ -7,6 +7,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "common/data/erasures.h"
 #include "services/notification/transport/file_transport.h"
 #include "tests/integration/notification/dispatches.h"
 
@@ -192,6 +193,36 @@ TEST_F(Dispatches, N7_OfAnEventThatEndsMeanwhilePutNoEntryIntoACalendar) {
   // So nobody has an entry that would have to be taken back.
   const auto have = Do([&](data::Transaction& tx) { return Deliveries(tx).WithCalendarEntry(event_.id); });
   EXPECT_THAT(*have, IsEmpty());
+}
+
+TEST_F(Dispatches, A7_N7_WhatAnErasedPersonHasSentArrivesFromErased) {
+  MailServer mailbox;
+  database_.Sql("update parley.events set slots = slots[1:1] where event_id = '" + event_.id.ToString() + "'");
+  v1::NotifyPartiesRequest request = Request(event_, {"bob@example.com"});
+  request.set_etag(event_.etag());
+  ASSERT_THAT(Notify(CallOf(ann_), request), test::Succeeds());
+  {
+    const auto dispatcher = StartSmtp(mailbox.url());
+    ASSERT_TRUE(Reaches(v1::Notification::SENT));
+  }
+  // By a person of staff, who is no party; ann is one. Nothing is blanked yet.
+  ASSERT_THAT(Delete(event_), test::Succeeds());
+  const data::Event other = MakeEvent();
+  NotifyOne(ann_, other, "cid@example.com");
+  for (const data::User& user : {ann_, staff_}) {
+    ASSERT_TRUE(*Do([&](data::Transaction& tx) {
+      return data::Erasures(tx).Erase(user.id, {user.id, std::nullopt, std::nullopt});
+    }));
+  }
+  const auto dispatcher = StartSmtp(mailbox.url());
+  ASSERT_TRUE(Eventually([&] { return mailbox.Mails().size() == 3; }));
+  const std::vector<std::string> mails = mailbox.Mails();
+  for (size_t i = 1; i < mails.size(); ++i) {
+    const bool cancel = absl::StrContains(mails[i], "To: Bob@example.com\r\n");
+    EXPECT_EQ(absl::StrContains(mails[i], "method=CANCEL"), cancel);
+    EXPECT_THAT(mails[i], HasSubstr("erased"));
+    EXPECT_THAT(mails[i], Not(HasSubstr("ann@")));
+  }
 }
 
 TEST_F(Dispatches, U4_OfAUserWhoIsDeactivatedMeanwhileAreSuppressed) {

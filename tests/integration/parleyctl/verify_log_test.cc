@@ -248,6 +248,9 @@ TEST_F(VerifyLogTest, L5_WhatIsNoExportIsRefused) {
       {R"("named":[[")", R"("named":[["0)"},
       {R"("salt":")", R"("salt":"0)"},
       {R"("address":")", R"("address":0,"was":")"},
+      {R"("address":")", R"("address":"ann","was":")"},
+      {R"("address":")", R"("address":"@example.org","was":")"},
+      {R"("address":")", R"("address":"ann@","was":")"},
   };
   for (const auto& [from, to] : changes) {
     std::string bad = good;

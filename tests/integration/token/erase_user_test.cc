@@ -42,6 +42,10 @@ TEST_F(EraseUserTest, A7_TheAddressIsInNoTableAndNothingOpensAnymore) {
   const Guest guest = MakeGuest(event_id, anna);
   const std::string user_id = anna.id.ToString();
   ASSERT_TRUE(Stands("anna.canary"));
+  database.Sql("analyze users, event_parties, event_staff");
+  EXPECT_EQ(database.Sql("select count(*)::text from pg_stats where schemaname = 'parley' and "
+                         "pg_stats::text ilike '%anna.canary%'"),
+            "0");
   ASSERT_THAT(Erase(CallByUser(anna), "users/self", Uuid::TimeOrdered().ToString()), Succeeds());
   EXPECT_FALSE(Stands("anna.canary"));
   EXPECT_EQ(database.Sql("select count(*)::text from users where user_id = '" + user_id + "'"), "0");

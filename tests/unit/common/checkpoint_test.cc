@@ -66,7 +66,7 @@ std::string Replaced(const std::string& text, const std::string& part, const std
 }
 
 TEST(CheckpointTest, KnownAnswer) {
-  EXPECT_EQ(Key().Sign(Eight()), Note());
+  EXPECT_EQ(*Key().Sign(Eight()), Note());
   EXPECT_EQ(Key().VerifierKey(kOrigin), kVerifierKey);
   EXPECT_EQ(*Parse(Note()), Eight());
   EXPECT_EQ(*Open(Note(), kVerifierKey), Eight());
@@ -78,7 +78,7 @@ TEST(CheckpointTest, WhatIsSignedIsRead) {
        {int64_t{0}, int64_t{1}, int64_t{10}, int64_t{1} << 40, std::numeric_limits<int64_t>::max()}) {
     for (const std::string& origin : {std::string("a"), std::string("example.org/log"), std::string("größe/—")}) {
       const Checkpoint checkpoint{origin, size, std::string(32, static_cast<char>(size))};
-      const std::string note = key.Sign(checkpoint);
+      const std::string note = *key.Sign(checkpoint);
       EXPECT_EQ(*Parse(note), checkpoint);
       const auto opened = Open(note, key.VerifierKey(origin));
       ASSERT_TRUE(opened.ok()) << opened.status();
@@ -89,12 +89,21 @@ TEST(CheckpointTest, WhatIsSignedIsRead) {
   }
 }
 
+// Lines that stand in the origin would be signed as what they look like.
+TEST(CheckpointTest, OnlyTheNameOfAKeyIsSigned) {
+  const std::string lines = absl::StrCat(std::string(kOrigin), "\n9000\n", absl::Base64Escape(std::string(32, 'x')));
+  for (const std::string& origin :
+       {std::string(), std::string("a b"), std::string("a+b"), std::string("a\n"), std::string("a\0b", 3), lines}) {
+    EXPECT_EQ(Key().Sign({origin, 8, Eight().root}).status().code(), kInvalidArgument) << origin;
+  }
+}
+
 TEST(CheckpointTest, ManyThreadsSignWithOneKey) {
   const SigningKey key = Key();
   std::vector<std::thread> threads;
   for (int i = 0; i < 8; ++i) {
     threads.emplace_back([copy = key] {
-      for (int j = 0; j < 50; ++j) EXPECT_EQ(copy.Sign(Eight()), Note());
+      for (int j = 0; j < 50; ++j) EXPECT_EQ(*copy.Sign(Eight()), Note());
     });
   }
   for (auto& thread : threads) thread.join();
@@ -160,7 +169,7 @@ TEST(CheckpointTest, OtherLogsAndKeys) {
             kDataLoss);
 
   // The key of this log has signed this, but it is the checkpoint of another.
-  const std::string others = Key().Sign({"parley/other", 8, Eight().root});
+  const std::string others = *Key().Sign({"parley/other", 8, Eight().root});
   std::string others_bytes;
   ASSERT_TRUE(absl::Base64Unescape(others.substr(others.rfind(' ') + 1), &others_bytes));
   const std::string note = others.substr(0, others.find("— ")) + SignatureLine(kOrigin, id + others_bytes.substr(4));
