@@ -9,9 +9,11 @@ namespace parley::data {
 namespace {
 
 // All of Parley's tables are in one schema; the session is told once. Plans do not depend on the values: planning anew
-// for each of them would cost more than most statements. Nobody waits long for a row, or keeps one that he forgot.
+// for each of them would cost more than most statements, and so would compiling them. Nobody waits long for a row, or
+// keeps one that he forgot.
 constexpr const char* kSession =
     "set search_path = parley; set timezone = 'UTC'; set plan_cache_mode = force_generic_plan; "
+    "set jit = off; "
     "set lock_timeout = '3s'; set idle_in_transaction_session_timeout = '10s'";
 
 }  // namespace

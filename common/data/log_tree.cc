@@ -47,8 +47,7 @@ absl::StatusOr<std::optional<TreeHead>> LogTree::TryLock() {
   return HeadOf(result[0]);
 }
 
-// By the number of its pages the queue may look worth a scan, when all that they hold is long gone. What no
-// index reads looks so dear then that PostgreSQL compiles it, for seconds: so `where is_one`.
+// By the number of its pages the queue may look worth a scan, when all that they hold is long gone.
 constexpr Statement kByIndex{"by_index", "set local enable_seqscan = off"};
 
 // In another cluster, which a copy was put into, transactions may be counted from a lower number on.
@@ -57,7 +56,7 @@ constexpr Statement kSequence{"sequence_log_entries", R"sql(
     delete from unsequenced_entries
     where transaction_id >= (
       select case when taken_below <= pg_snapshot_xmin(pg_current_snapshot()) then taken_below else '0' end
-      from log_tree where is_one)
+      from log_tree)
     returning event_ids, sequences, hashes
   ), leaves as (
     insert into log_leaves (leaf_index, event_id, sequence, hash)
@@ -66,7 +65,7 @@ constexpr Statement kSequence{"sequence_log_entries", R"sql(
            e.event_id, e.sequence, e.hash
     from taken, unnest(event_ids, sequences, hashes) as e (event_id, sequence, hash)
   )
-  update log_tree set taken_below = pg_snapshot_xmin(pg_current_snapshot()) where is_one and exists (select from taken))sql"};
+  update log_tree set taken_below = pg_snapshot_xmin(pg_current_snapshot()) where exists (select from taken))sql"};
 
 absl::Status LogTree::Sequence() {
   PARLEY_RETURN_IF_ERROR(tx_.Execute(kByIndex).status());
@@ -79,7 +78,7 @@ constexpr Statement kAddNodes{"add_log_nodes", R"sql(
   insert into log_nodes (height, position, hash)
   select $1, $2 + n - 1, hash from unnest($3::bytea[]) with ordinality as added (hash, n))sql"};
 
-constexpr Statement kSetSize{"set_log_tree_size", "update log_tree set size = $1 where is_one"};
+constexpr Statement kSetSize{"set_log_tree_size", "update log_tree set size = $1"};
 
 absl::StatusOr<int64_t> LogTree::Grow(int64_t size) {
   PARLEY_ASSIGN_OR_RETURN(const Result leaves, tx_.Execute(kLeaves));

@@ -44,7 +44,8 @@ class LogTree final : public tlog::Nodes {
   // As Lock; nothing where somebody else has it.
   absl::StatusOr<std::optional<TreeHead>> TryLock();
 
-  // The head must be locked. Makes leaves of all entries that are committed and are none yet.
+  // The head must be locked. Makes leaves of all entries that are committed and are none yet. What the transaction
+  // reads from then on it reads by indexes, where there are any.
   absl::Status Sequence();
   // The head must be locked. Adds the nodes that the leaves behind `size` complete, of kMaxGrowth leaves at the most.
   // Answers with the new size; the same one where there is no such leaf.

@@ -92,9 +92,8 @@ def verify(export, older, key):
         for user, commitment in line["named"]:
             who = log, UUID(user)
             salt, address = people.get(who, (b"", b""))  # A salt has 16 bytes: none can move into the address.
-            made = not salt + address or (
-                len(salt) == 16 and all(address.rpartition(b"@")[::2]) and sha256(salt + address).hexdigest() == commitment
-            )
+            told = len(salt) == 16 and all(address.rpartition(b"@")[::2])
+            made = not salt + address or (told and sha256(salt + address).hexdigest() == commitment)
             require(made and who not in named and len(commitment) == 64, name, f"it names {who[1]} again, or wrongly")
             named.add(who)
         require((log, UUID(line["effector"])) in named, name, "its effector has not been named")

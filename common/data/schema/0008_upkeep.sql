@@ -1,8 +1,8 @@
 -- What keeps the log and erasures quick beside long readers and long work.
 
 -- An entry waits for the tree under the transaction that appended it. Transactions below taken_below were all over when
--- the tree last grew, so that none of theirs waits any more: the rows that are gone from there on are never looked at
--- again, which a long reader (an export, a copy of the database) keeps from being removed.
+-- the tree last grew, so that none of theirs waits any more, and rows of theirs need no look: those that were taken stay
+-- in the table as long as a reader (an export, a copy of the database) was there before.
 alter table unsequenced_entries add column transaction_id xid8 not null default pg_current_xact_id();
 create index unsequenced_entries_transaction on unsequenced_entries (transaction_id);
 alter table log_tree add column taken_below xid8 not null default '0';

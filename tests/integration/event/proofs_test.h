@@ -24,6 +24,7 @@ template <class Proof>
 std::vector<std::string> HashesOf(const Proof& proof) {
   return {proof.hashes().begin(), proof.hashes().end()};
 }
+
 class ProofsTest : public TreeTest {
  protected:
   absl::StatusOr<v1::Checkpoint> Checkpoint(const rpc::Call& call) {
