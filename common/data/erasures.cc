@@ -53,11 +53,12 @@ constexpr Statement kBlankSome{"blank_erased_user", R"sql(
   ), tokens as (
     delete from email_tokens t using next where t.event_id = next.event_id and t.user_id = $1
   ), records as (
-    delete from request_records r
-    using (select method, request_id from request_records where user_id = $1 limit $2) some_records
-    where r.user_id = $1 and r.method = some_records.method and r.request_id = some_records.request_id
-    returning 1
+    select method, request_id from request_records where user_id = $1 limit $2
+  ), forgotten as (
+    delete from request_records r using records
+    where r.user_id = $1 and r.method = records.method and r.request_id = records.request_id
   ), done as (
+    -- Of those that were found: others may delete them as well.
     select (select count(*) from next) < $2 and (select count(*) from records) < $2 as all_of_it
   )
   update erasures e

@@ -50,12 +50,12 @@ absl::StatusOr<std::optional<TreeHead>> LogTree::TryLock() {
 // By the number of its pages the queue may look worth a scan, when all that they hold is long gone.
 constexpr Statement kByIndex{"by_index", "set local enable_seqscan = off"};
 
-// In another cluster, which a copy was put into, transactions may be counted from a lower number on.
+// In another cluster, which a copy was put into, transactions have other numbers.
 constexpr Statement kSequence{"sequence_log_entries", R"sql(
   with taken as (
     delete from unsequenced_entries
     where transaction_id >= (
-      select case when taken_below <= pg_snapshot_xmin(pg_current_snapshot()) then taken_below else '0' end
+      select case when taken_in = (select system_identifier from pg_control_system()) then taken_below else '0' end
       from log_tree)
     returning event_ids, sequences, hashes
   ), leaves as (
@@ -65,7 +65,10 @@ constexpr Statement kSequence{"sequence_log_entries", R"sql(
            e.event_id, e.sequence, e.hash
     from taken, unnest(event_ids, sequences, hashes) as e (event_id, sequence, hash)
   )
-  update log_tree set taken_below = pg_snapshot_xmin(pg_current_snapshot()) where exists (select from taken))sql"};
+  update log_tree
+  set taken_below = pg_snapshot_xmin(pg_current_snapshot()),
+      taken_in = (select system_identifier from pg_control_system())
+  where exists (select from taken))sql"};
 
 absl::Status LogTree::Sequence() {
   PARLEY_RETURN_IF_ERROR(tx_.Execute(kByIndex).status());

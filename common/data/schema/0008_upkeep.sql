@@ -1,12 +1,15 @@
--- What keeps the log and erasures quick beside long readers and long work.
+-- What keeps the queue of the tree and erasures quick beside long readers and long work.
 
 -- An entry waits for the tree under the transaction that appended it. Transactions below taken_below were all over when
 -- the tree last grew, so that none of theirs waits any more, and rows of theirs need no look: those that were taken stay
--- in the table as long as a reader (an export, a copy of the database) was there before.
+-- in the table as long as a reader (an export, a copy of the database) was there before. All this within one cluster:
+-- in another one, numbers of transactions begin anew.
 alter table unsequenced_entries add column transaction_id xid8 not null default pg_current_xact_id();
 create index unsequenced_entries_transaction on unsequenced_entries (transaction_id);
-alter table log_tree add column taken_below xid8 not null default '0';
-grant update (taken_below) on log_tree to parley_service;
+alter table log_tree
+  add column taken_below xid8 not null default '0',
+  add column taken_in bigint not null default 0;                  -- the cluster's system identifier
+grant update (taken_below, taken_in) on log_tree to parley_service;
 
 -- There are few, and they take turns.
 drop index erasures_due;
