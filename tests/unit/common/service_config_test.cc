@@ -11,6 +11,7 @@
 #include "parley/event/v1/event_service.grpc.pb.h"
 #include "parley/event/v1/log_service.grpc.pb.h"
 #include "parley/notification/v1/notification_service.grpc.pb.h"
+#include "parley/notification/v1/webhook_service.pb.h"
 #include "parley/token/v1/token_service.grpc.pb.h"
 
 namespace parley {
@@ -33,7 +34,8 @@ TEST(ServiceConfigTest, NamesExactlyWhatChangesNothingAndGetEvent) {
   for (const auto* file :
        {event::v1::GetEventRequest::descriptor()->file(), event::v1::GetCheckpointRequest::descriptor()->file(),
         token::v1::GetUserRequest::descriptor()->file(),
-        notification::v1::GetNotificationRequest::descriptor()->file()}) {
+        notification::v1::GetNotificationRequest::descriptor()->file(),
+        notification::v1::GetWebhookRequest::descriptor()->file()}) {
     for (int i = 0; i < file->service(0)->method_count(); ++i) {
       const auto* method = file->service(0)->method(i);
       if (method->name().starts_with("Get") || method->name().starts_with("List")) expected.insert(method->full_name());
