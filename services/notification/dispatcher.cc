@@ -1,11 +1,9 @@
 #include "services/notification/dispatcher.h"
 
 #include <algorithm>
-#include <cmath>
 #include <iterator>
 #include <set>
 
-#include "absl/random/distributions.h"
 #include "absl/random/random.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -24,8 +22,6 @@ constexpr absl::Duration kPollInterval = absl::Seconds(1);
 // Before the token service or the database is asked once more for what it could not do.
 constexpr absl::Duration kStepPause = absl::Milliseconds(250);
 constexpr absl::Duration kMaxStepTimeout = absl::Seconds(5);
-constexpr absl::Duration kMaxRetryPause = absl::Hours(1);
-constexpr double kJitter = 0.25;
 // What was not used of the mails per second is kept for so long.
 constexpr absl::Duration kPaceWindow = absl::Seconds(1);
 // How many are on their way for each sender: as many as it sends in so long, within bounds. More of them in one
@@ -70,12 +66,6 @@ CalendarEntry EntryOf(const Delivery& delivery, const Address& organizer, const 
 }
 
 }  // namespace
-
-absl::Duration RetryPause(absl::Duration first, int64_t attempt, absl::BitGenRef random) {
-  // 2^40 times the shortest pause is longer than any.
-  const double doubled = std::exp2(static_cast<double>(std::clamp<int64_t>(attempt - 1, 0, 40)));
-  return std::min(first * doubled, kMaxRetryPause) * absl::Uniform(random, 1 - kJitter, 1 + kJitter);
-}
 
 Dispatcher::Dispatcher(DispatcherSettings settings, data::Pool& pool, const rpc::Signer& signer,
                        const SuppressionKey& suppression_key, TokenClient& tokens, MakeTransport make_transport)

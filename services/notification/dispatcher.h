@@ -17,12 +17,12 @@
 #include <thread>
 #include <vector>
 
-#include "absl/random/bit_gen_ref.h"
 #include "absl/synchronization/mutex.h"
 #include "common/data/transaction.h"
 #include "services/notification/claim.h"
 #include "services/notification/requested_keys.h"
 #include "services/notification/token_client.h"
+#include "services/notification/transport/retry_pause.h"
 #include "services/notification/transport/transport.h"
 
 namespace parley::notification {
@@ -36,10 +36,6 @@ struct DispatcherSettings {
   Address mail_from;
   std::string public_address;
 };
-
-// The pause after the attempt of this number (1, 2, 3 ...): `first`, doubled by each further one up to an hour, and
-// moved at random by at most a quarter, so that what failed together does not come back together.
-absl::Duration RetryPause(absl::Duration first, int64_t attempt, absl::BitGenRef random);
 
 // Thread-safe.
 class Dispatcher {

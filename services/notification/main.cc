@@ -1,10 +1,11 @@
-// parley-notification: tells parties by mail, and knows who has been told.
+// parley-notification: tells parties by mail and programs by webhooks, and knows who has been told.
 
 #include <curl/curl.h>
 
 #include <algorithm>
 #include <filesystem>
 #include <iostream>
+#include <thread>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
@@ -17,6 +18,9 @@
 #include "services/notification/notification_server.h"
 #include "services/notification/transport/file_transport.h"
 #include "services/notification/transport/smtp_transport.h"
+#include "services/notification/webhooks/webhook_dispatcher.h"
+#include "services/notification/webhooks/webhook_follower.h"
+#include "services/notification/webhooks/webhook_server.h"
 
 namespace parley::notification {
 namespace {
@@ -47,15 +51,19 @@ struct Settings {
   rpc::ServerSettings server;
   DispatcherSettings dispatcher;
   SmtpSettings smtp;
+  WebhookDispatcherSettings webhooks;
   std::string database_url;
   std::string principal_secrets;
   std::string suppression_secret;
+  std::string webhook_secret;
   std::string token_address;
+  std::string event_address;
   std::string mail_from;
   std::string transport = "smtp";
   std::string mail_directory;
   int workers = 4;
   int queue_capacity = 1024;
+  int max_webhooks = 50;
   Limits limits;
 
   void AddTo(Config& config) {
@@ -77,8 +85,11 @@ struct Settings {
                "How many recipients a sender may notify within 24 hours.", 1, 1000000);
     config.Add("token-address", token_address, "The token service: unix:/path or host:port.");
     config.Required();
+    config.Add("event-address", event_address, "The event service, as token-address.");
+    config.Required();
     AddDelivery(config);
     AddMail(config);
+    AddWebhooks(config);
   }
 
   void AddDelivery(Config& config) {
@@ -115,6 +126,23 @@ struct Settings {
     config.Add("mail-directory", mail_directory, "The folder for transport=file: one .eml file for each mail.");
   }
 
+  void AddWebhooks(Config& config) {
+    config.AddSecret("webhook-secret", webhook_secret,
+                     "The secret of which those of webhooks are made, at least 32 characters: the same for ever, since "
+                     "with another one receivers refuse what they are sent.");
+    config.Add("max-webhooks", max_webhooks, "How many webhooks there may be.", 1, 1000);
+    config.Add("webhook-timeout", webhooks.posts.timeout, "The time that a webhook's receiver has for one request.");
+    config.Add("webhook-retry-pause", webhooks.retry_pause,
+               "The pause after the first attempt; doubled by each further one, up to an hour.");
+    config.Add("webhook-retry-for", webhooks.retry_for, "The time after which a webhook's delivery has failed.");
+    config.Add("webhook-keep", webhooks.keep,
+               "How long a webhook's deliveries are kept after they were delivered or have failed.");
+    config.Add("webhook-ca-file", webhooks.posts.ca_file,
+               "Whose certificates webhooks' receivers may have, in PEM; empty: those of the system.");
+    config.Add("webhook-private-targets", webhooks.posts.private_targets,
+               "Whether webhooks may lead to addresses that are not public: loopback, private, link-local.");
+  }
+
   // What is wrong with settings that are right one by one; empty where nothing is. Takes over what was parsed.
   std::string Check() {
     const auto address = ParseAddress(mail_from);
@@ -127,6 +155,9 @@ struct Settings {
     }
     if (!dispatcher.public_address.empty() && !IsOrigin(dispatcher.public_address)) {
       return "--public-address must be https://host or https://host:port (or http://), with an IDNA host as xn--...";
+    }
+    if (!webhooks.posts.ca_file.empty() && !std::filesystem::is_regular_file(webhooks.posts.ca_file)) {
+      return "--webhook-ca-file must be a file";
     }
     return transport == "smtp" ? CheckSmtp() : CheckDirectory();
   }
@@ -158,13 +189,16 @@ struct Settings {
 
 int Main(int argc, char** argv) {
   Settings settings;
-  Config config("parley-notification", "Tells the parties of an event by mail, and knows who has been told.");
+  Config config("parley-notification",
+                "Tells the parties of an event by mail and programs by webhooks, and knows who has been told.");
   settings.AddTo(config);
   if (const auto exit_code = config.Parse(argc, argv)) return *exit_code;
   const auto signer = rpc::Signer::Make(settings.principal_secrets);
   const auto suppression_key = SuppressionKey::Make(settings.suppression_secret);
+  const auto webhook_key = WebhookKey::Make(settings.webhook_secret);
   const std::string problem = !signer.ok()            ? std::string(signer.status().message())
                               : !suppression_key.ok() ? std::string(suppression_key.status().message())
+                              : !webhook_key.ok()     ? std::string(webhook_key.status().message())
                                                       : settings.Check();
   if (!problem.empty()) {
     std::cerr << "parley-notification: " << problem << "\nTry --help.\n";
@@ -173,27 +207,43 @@ int Main(int argc, char** argv) {
 
   rpc::StartProcess("notification", settings.server);
   curl_global_init(CURL_GLOBAL_DEFAULT);
-  // One connection more, for the question whether all is well.
-  data::Pool pool(settings.database_url, settings.workers + Dispatcher::kConnections + 1);
+  // Two connections more: for the follower, and for the question whether all is well.
+  data::Pool pool(settings.database_url,
+                  settings.workers + Dispatcher::kConnections + WebhookDispatcher::kConnections + 2);
   TokenClient tokens(*signer, settings.token_address);
+  EventClient events(*signer, settings.event_address);
   Dispatcher dispatcher(settings.dispatcher, pool, *signer, *suppression_key, tokens,
                         [&settings] { return settings.MakeTransport(); });
+  WebhookDispatcher webhook_dispatcher(settings.webhooks, pool, *webhook_key, events);
+  WebhookFollower webhook_follower(pool, events, [&webhook_dispatcher] { webhook_dispatcher.Wake(); });
   const Context context{pool, *signer, *suppression_key, settings.limits, [&dispatcher] { dispatcher.Wake(); }};
+  const WebhookContext webhook_context{pool, *signer, *webhook_key, events, settings.max_webhooks};
   data::Workers workers(settings.workers, settings.queue_capacity);
   rpc::CallQueue queue{*signer, workers, settings.server.default_deadline};
   NotificationServer server(context, queue);
+  WebhookServer webhook_server(webhook_context, queue);
   auto ready = [&]() -> absl::Status {
     PARLEY_RETURN_IF_ERROR(data::CheckSchema(pool, absl::Now() + kSchemaTimeout));
     PARLEY_RETURN_IF_ERROR(data::Transact(pool, absl::Now() + kSchemaTimeout, [&](data::Transaction& tx) {
       return Suppressions(tx).CheckKey(*suppression_key);
     }));
     dispatcher.Start();
+    webhook_dispatcher.Start();
+    webhook_follower.Start();
     return absl::OkStatus();
   };
-  return rpc::Serve(settings.server, {.names = {v1::NotificationService::service_full_name()},
-                                      .services = {&server},
-                                      .ready = ready,
-                                      .stop = [&](absl::Time deadline) { dispatcher.Stop(deadline); }});
+  // Mails and webhooks have the same time to end what is at work.
+  auto stop = [&](absl::Time deadline) {
+    webhook_follower.Stop();
+    std::thread webhooks([&] { webhook_dispatcher.Stop(deadline); });
+    dispatcher.Stop(deadline);
+    webhooks.join();
+  };
+  return rpc::Serve(settings.server,
+                    {.names = {v1::NotificationService::service_full_name(), v1::WebhookService::service_full_name()},
+                     .services = {&server, &webhook_server},
+                     .ready = ready,
+                     .stop = stop});
 }
 
 }  // namespace

@@ -26,12 +26,15 @@ Start GoodStart(const std::string& service, const test::TemporaryFolder& folder)
   }
   if (service == "notification") {
     start.flags["token-address"] = "unix:" + folder.path() + "/token";
+    start.flags["event-address"] = "unix:" + folder.path() + "/event";
     start.flags["mail-from"] = "parley@example.com";
     start.flags["smtp-url"] = "smtp://127.0.0.1:1";
     start.environment["PARLEY_SUPPRESSION_SECRET"] = std::string(32, 'a');
+    start.environment["PARLEY_WEBHOOK_SECRET"] = std::string(32, 'b');
   }
   if (service == "event") {
     start.flags["checkpoint-dir"] = folder.path();
+    start.flags["token-address"] = "unix:" + folder.path() + "/token";
     start.environment["PARLEY_LOG_KEY"] = test::MakeLogKey();
   }
   return start;
@@ -176,6 +179,30 @@ TEST(StartTest, TheNotificationServiceRefusesBadMailSettings) {
   ExpectRefused("notification", start, 2, "PARLEY_SUPPRESSION_SECRET");
   start.environment["PARLEY_SUPPRESSION_SECRET"] = "short";
   ExpectRefused("notification", start, 2, "the suppression secret must be one line of at least 32 characters");
+}
+
+TEST(StartTest, TheNotificationServiceRefusesBadWebhookSettings) {
+  const test::TemporaryFolder folder;
+  const std::map<std::string, std::string> bad = {{"max-webhooks", "0"},
+                                                  {"webhook-timeout", "0s"},
+                                                  {"webhook-retry-pause", "5"},
+                                                  {"webhook-retry-for", "-1h"},
+                                                  {"webhook-keep", "for ever"},
+                                                  {"webhook-ca-file", "/nowhere"},
+                                                  {"webhook-private-targets", "perhaps"}};
+  for (const auto& [flag, value] : bad) {
+    Start start = GoodStart("notification", folder);
+    start.flags[flag] = value;
+    ExpectRefused("notification", start, 2, "--" + flag);
+  }
+  Start start = GoodStart("notification", folder);
+  start.flags.erase("event-address");
+  ExpectRefused("notification", start, 2, "--event-address");
+  start = GoodStart("notification", folder);
+  start.environment.erase("PARLEY_WEBHOOK_SECRET");
+  ExpectRefused("notification", start, 2, "PARLEY_WEBHOOK_SECRET");
+  start.environment["PARLEY_WEBHOOK_SECRET"] = std::string(31, 'b');
+  ExpectRefused("notification", start, 2, "the webhook secret must be one line of at least 32 characters");
 }
 
 TEST(StartTest, L3_AServiceDoesNotRunAsTheOwnerOfTheLog) {

@@ -26,6 +26,7 @@ namespace parley::test {
 namespace {
 
 constexpr char kSuppressionSecret[] = "a secret by which suppressed addresses are known";
+constexpr char kWebhookSecret[] = "a secret of which those of webhooks are made";
 const std::vector<std::string> kServices = {"token", "event", "notification", "gateway"};
 
 // A mail as it was sent, but for the line breaks of quoted-printable (RFC 2045, 6.7).
@@ -141,7 +142,10 @@ std::string System::address(const std::string& process) const {
 
 Environment System::environment(const std::string& process) const {
   Environment environment{{"PARLEY_PRINCIPAL_SECRETS", secrets_}};
-  if (process == "notification") environment["PARLEY_SUPPRESSION_SECRET"] = kSuppressionSecret;
+  if (process == "notification") {
+    environment["PARLEY_SUPPRESSION_SECRET"] = kSuppressionSecret;
+    environment["PARLEY_WEBHOOK_SECRET"] = kWebhookSecret;
+  }
   if (process == "event") environment["PARLEY_LOG_KEY"] = log_key_;
   // The gateway has no database.
   if (process != "gateway") environment["PARLEY_DATABASE_URL"] = settings_.database_url;
@@ -151,9 +155,13 @@ Environment System::environment(const std::string& process) const {
 std::vector<std::string> System::Command(const std::string& process) {
   if (process == "mailbox") return MailServerCommand(mail_folder(), folder_.path() + "/mailbox.port");
   std::map<std::string, std::string> flags{{"listen", address(process)}, {"reflection", "true"}};
-  if (process == "event") flags["checkpoint-dir"] = checkpoint_folder();
+  if (process == "event") {
+    flags["checkpoint-dir"] = checkpoint_folder();
+    flags["token-address"] = address("token");
+  }
   if (process == "notification") {
     flags["token-address"] = address("token");
+    flags["event-address"] = address("event");
     flags["mail-directory"] = mail_folder();
     flags["mail-from"] = "parley@example.com";
     flags["public-address"] = "https://parley.example";
@@ -329,6 +337,7 @@ std::vector<std::string> System::End(std::set<std::string> addresses) {
   secrets.insert(secrets_);
   secrets.insert(LinesOf(log_key_).at(1));
   secrets.insert(kSuppressionSecret);
+  secrets.insert(kWebhookSecret);
   addresses.insert(addresses_.begin(), addresses_.end());
   for (const std::string& address : addresses) secrets.insert(absl::AsciiStrToLower(address));
   for (const std::string& name : kServices) {

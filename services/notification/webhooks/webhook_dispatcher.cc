@@ -1,0 +1,259 @@
+#include "services/notification/webhooks/webhook_dispatcher.h"
+
+#include <google/protobuf/util/json_util.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+#include <tuple>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "common/log/log.h"
+#include "common/status/status.h"
+#include "parley/notification/v1/webhook.pb.h"
+#include "services/notification/transport/retry_pause.h"
+
+namespace parley::notification {
+namespace {
+
+constexpr absl::Duration kStepTimeout = absl::Seconds(5);
+constexpr absl::Duration kEntriesTimeout = absl::Seconds(3);
+// Before the database is asked once more for what it could not do.
+constexpr absl::Duration kStepPause = absl::Milliseconds(250);
+constexpr absl::Duration kFailedPause = absl::Seconds(1);
+constexpr absl::Duration kFirstRest = absl::Seconds(1);
+// So long it is known that a receiver of which nothing was heard since has failed.
+constexpr absl::Duration kRemembered = absl::Minutes(10);
+constexpr absl::Duration kPurgeInterval = absl::Minutes(1);
+constexpr absl::Duration kPurgePause = absl::Milliseconds(100);
+
+absl::Time StepDeadline() { return absl::Now() + kStepTimeout; }
+
+}  // namespace
+
+WebhookDispatcher::WebhookDispatcher(WebhookDispatcherSettings settings, data::Pool& pool, const WebhookKey& key,
+                                     EventClient& events)
+    : settings_(std::move(settings)), pool_(pool), key_(key), events_(events), posts_(settings_.posts) {}
+
+WebhookDispatcher::~WebhookDispatcher() { Stop(absl::Now()); }
+
+void WebhookDispatcher::Start() {
+  absl::MutexLock lock(&mutex_);
+  if (thread_.joinable() || stop_deadline_) return;
+  thread_ = std::thread([this] { Run(); });
+  purge_.Start();
+}
+
+void WebhookDispatcher::Wake() {
+  woken_ = true;
+  posts_.Wake();
+}
+
+void WebhookDispatcher::Stop(absl::Time deadline) {
+  std::thread thread;
+  {
+    absl::MutexLock lock(&mutex_);
+    stop_deadline_ = std::min(deadline, stop_deadline_.value_or(deadline));
+    thread.swap(thread_);
+  }
+  posts_.Wake();
+  if (thread.joinable()) thread.join();
+}
+
+void WebhookDispatcher::Run() {
+  while (true) {
+    const auto stop = [this] {
+      absl::MutexLock lock(&mutex_);
+      return stop_deadline_;
+    }();
+    const absl::Time now = absl::Now();
+    if (!ended_.empty() && now >= next_record_) {
+      // What was recorded made room, and what is behind it is due.
+      RecordEnded() ? next_claim_ = now : next_record_ = now + kStepPause;
+    }
+    if (stop && (now >= *stop || (under_way_.empty() && ended_.empty()))) break;
+    if (woken_.exchange(false)) next_claim_ = now;
+    // Where ends cannot be recorded nothing is begun.
+    if (!stop && ended_.empty() && now >= next_claim_) {
+      next_claim_ = now + settings_.poll_interval;
+      ClaimSome();
+    }
+    absl::Duration rest = ended_.empty() ? settings_.poll_interval : kStepPause;
+    if (stop) rest = std::min(rest, *stop - now);
+    for (auto& [id, result] : posts_.Run(std::max(rest, absl::ZeroDuration()))) {
+      auto node = under_way_.extract(id);
+      node.mapped().result = std::move(result);
+      End(std::move(node.mapped()));
+    }
+  }
+  for (const int64_t id : posts_.Abandon()) {
+    auto node = under_way_.extract(id);
+    node.mapped().result.detail = "Parley was stopped before there was an answer";
+    End(std::move(node.mapped()));
+  }
+  if (!ended_.empty()) RecordEnded();
+}
+
+// ---- claim
+
+std::vector<FreeAttempts> WebhookDispatcher::Busy(absl::Time now) {
+  std::erase_if(receivers_, [now](const auto& each) {
+    const Receiver& receiver = each.second;
+    return receiver.under_way == 0 && (receiver.failures == 0 || receiver.rest_until + kRemembered < now);
+  });
+  std::vector<FreeAttempts> busy;
+  for (const auto& [id, receiver] : receivers_) {
+    const int at_once = receiver.failures == 0 ? kAtOnce : (now < receiver.rest_until ? 0 : 1);
+    busy.push_back({id, std::max(at_once - receiver.under_way, 0)});
+  }
+  return busy;
+}
+
+void WebhookDispatcher::ClaimSome() {
+  const absl::Time now = absl::Now();
+  const absl::Duration lease = settings_.posts.timeout + settings_.lease_margin;
+  auto begun = data::Transact(pool_, StepDeadline(), [&, busy = Busy(now)](data::Transaction& tx) {
+    return WebhookDeliveries(tx).Begin(busy, kAtOnce, lease);
+  });
+  if (!begun.ok()) {
+    Log(LogLevel::kWarning, "cannot begin to send to webhooks", {{"error", std::string(begun.status().message())}});
+    next_claim_ = absl::Now() + kFailedPause;
+    return;
+  }
+  // From before the database's now(), so that we never think that the lease is longer than it is.
+  if (!begun->empty()) Send(*std::move(begun), now + lease);
+}
+
+void WebhookDispatcher::Send(std::vector<BegunAttempt> begun, absl::Time lease_end) {
+  const std::string call_id = Uuid::TimeOrdered().ToString();
+  const absl::Time deadline = absl::Now() + kEntriesTimeout;
+  // Where the event service is away, that is not asked again for each.
+  absl::Status away;
+  for (BegunAttempt& each : begun) {
+    ++receivers_[each.delivery.webhook_id].under_way;
+    Sending sending{std::move(each), lease_end};
+    absl::StatusOr<Post> post = away;
+    if (away.ok()) post = PostOf(sending.begun, call_id, deadline);
+    if (!post.ok()) {
+      if (post.status().code() != absl::StatusCode::kNotFound) away = post.status();
+      sending.unread = !away.ok();
+      sending.result.detail = absl::StrCat("not sent: the event service did not give the entry: ",
+                                           absl::StatusCodeToString(post.status().code()));
+      End(std::move(sending));
+      continue;
+    }
+    const int64_t id = ++last_id_;
+    under_way_.emplace(id, std::move(sending));
+    posts_.Begin(id, *post);
+  }
+  if (!away.ok()) {
+    Log(LogLevel::kWarning, "cannot read what webhooks are to be told",
+        {{"call_id", call_id}, {"error", std::string(away.message())}});
+    next_claim_ = absl::Now() + kFailedPause;
+  }
+}
+
+absl::StatusOr<Post> WebhookDispatcher::PostOf(const BegunAttempt& begun, const std::string& call_id,
+                                               absl::Time deadline) {
+  const WebhookDelivery& delivery = begun.delivery;
+  PARLEY_ASSIGN_OR_RETURN(auto entry, events_.Find(delivery.event_id, delivery.sequence, call_id, deadline));
+  v1::WebhookBody body;
+  body.set_delivery(delivery.name());
+  for (const Kind kind : delivery.kinds) body.add_kinds(kind);
+  *body.mutable_log_entry() = std::move(entry.log_entry);
+  *body.mutable_event() = std::move(entry.event);
+  body.set_cursor(delivery.cursor);
+  Post post;
+  post.url = begun.url;
+  if (!google::protobuf::util::MessageToJsonString(body, &post.body).ok()) {
+    return Internal("the body of a delivery cannot be written as JSON");
+  }
+  const std::string id = DeliveryIdOf(delivery.webhook_id, delivery.event_id, delivery.sequence).ToString();
+  const int64_t timestamp = absl::ToUnixSeconds(absl::Now());
+  const std::string secret = key_.SecretOf(delivery.webhook_id);
+  post.headers = {"content-type: application/json", absl::StrCat("webhook-id: ", id),
+                  absl::StrCat("webhook-timestamp: ", timestamp),
+                  absl::StrCat("webhook-signature: ", SignatureOf(secret, id, timestamp, post.body))};
+  return post;
+}
+
+// ---- record
+
+void WebhookDispatcher::End(Sending sending) {
+  Receiver& receiver = receivers_[sending.begun.delivery.webhook_id];
+  --receiver.under_way;
+  if (sending.result.detail.empty()) {
+    receiver.failures = 0;
+  } else if (!sending.unread) {
+    const double doubled = std::exp2(std::min(receiver.failures++, 20));
+    receiver.rest_until = absl::Now() + std::min(kFirstRest * doubled, settings_.longest_rest);
+  }
+  ended_.push_back(std::move(sending));
+}
+
+bool WebhookDispatcher::RecordEnded() {
+  std::vector<EndedAttempt> ended;
+  for (const Sending& sending : ended_) {
+    const WebhookDelivery& delivery = sending.begun.delivery;
+    EndedAttempt& each = ended.emplace_back();
+    each.webhook_id = delivery.webhook_id;
+    each.event_id = delivery.event_id;
+    each.sequence = delivery.sequence;
+    each.attempt = sending.begun.attempt;
+    each.delivered = sending.result.detail.empty();
+    each.http_status = sending.result.http_status;
+    each.detail = sending.result.detail;
+    // What is not the receiver's fault makes no pause longer, and is no reason to give up.
+    each.counts = !sending.unread;
+    each.pause = RetryPause(settings_.retry_pause, sending.unread ? 1 : sending.begun.counted, random_);
+  }
+  const auto recorded = data::Transact(pool_, StepDeadline(), [&](data::Transaction& tx) {
+    return WebhookDeliveries(tx).Record(ended, settings_.retry_for);
+  });
+  if (recorded.ok()) {
+    LogAttempts(ended, *recorded);
+    ended_.clear();
+    return true;
+  }
+  // Once the lease is up they are tried again by somebody.
+  const auto lost = std::erase_if(ended_, [now = absl::Now()](const Sending& each) { return each.lease_end < now; });
+  Log(lost > 0 ? LogLevel::kError : LogLevel::kWarning, "the ends of attempts for webhooks could not be recorded",
+      {{"count", static_cast<int64_t>(ended.size())},
+       {"given up", static_cast<int64_t>(lost)},
+       {"error", std::string(recorded.status().message())}});
+  return false;
+}
+
+void WebhookDispatcher::LogAttempts(const std::vector<EndedAttempt>& ended,
+                                    const std::vector<RecordedAttempt>& recorded) {
+  std::map<std::tuple<Uuid, Uuid, int64_t>, WebhookDelivery::State> states;
+  for (const RecordedAttempt& each : recorded) states[{each.webhook_id, each.event_id, each.sequence}] = each.state;
+  for (const EndedAttempt& each : ended) {
+    const auto state = states.find({each.webhook_id, each.event_id, each.sequence});
+    Log(LogLevel::kInfo, "webhook attempt",
+        {{"webhook", each.webhook_id.ToString()},
+         {"event", each.event_id.ToString()},
+         {"sequence", each.sequence},
+         {"attempt", each.attempt},
+         {"http_status", int64_t{each.http_status}},
+         // Somebody else has begun another one meanwhile, or it is no more.
+         {"state", state == states.end() ? "not ours" : v1::WebhookDelivery::State_Name(state->second)},
+         {"detail", each.detail}});
+  }
+}
+
+// ---- purge
+
+absl::Duration WebhookDispatcher::Purge() {
+  const auto purged = data::Transact(
+      pool_, StepDeadline(), [this](data::Transaction& tx) { return WebhookDeliveries(tx).PurgeSome(settings_.keep); });
+  if (!purged.ok()) {
+    Log(LogLevel::kWarning, "cannot purge deliveries", {{"error", std::string(purged.status().message())}});
+  } else if (*purged > 0) {
+    Log(LogLevel::kInfo, "purged deliveries", {{"rows", *purged}});
+  }
+  return purged.ok() && *purged > 0 ? kPurgePause : kPurgeInterval;
+}
+
+}  // namespace parley::notification
