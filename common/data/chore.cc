@@ -6,7 +6,7 @@ Chore::~Chore() {
   std::thread thread;
   {
     absl::MutexLock lock(&mutex_);
-    stopping_ = true;
+    stopping_ = awake_ = true;
     thread.swap(thread_);
   }
   if (thread.joinable()) thread.join();
@@ -17,11 +17,18 @@ void Chore::Start() {
   if (!thread_.joinable() && !stopping_) thread_ = std::thread([this] { Run(); });
 }
 
+void Chore::Wake() {
+  absl::MutexLock lock(&mutex_);
+  awake_ = true;
+}
+
 void Chore::Run() {
   while (true) {
     const absl::Duration rest = step_();
     absl::MutexLock lock(&mutex_);
-    if (mutex_.AwaitWithTimeout(absl::Condition(&stopping_), rest)) return;
+    mutex_.AwaitWithTimeout(absl::Condition(&awake_), rest);
+    if (stopping_) return;
+    awake_ = false;
   }
 }
 

@@ -18,6 +18,8 @@ class Chore {
 
   // From now on. Further calls change nothing.
   void Start();
+  // Ends the rest that it takes, or the next one before it begins. Thread-safe.
+  void Wake();
 
  private:
   void Run();
@@ -25,6 +27,7 @@ class Chore {
   const std::function<absl::Duration()> step_;
   absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  bool awake_ ABSL_GUARDED_BY(mutex_) = false;  // or to be
   std::thread thread_ ABSL_GUARDED_BY(mutex_);
 };
 

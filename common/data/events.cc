@@ -86,6 +86,18 @@ absl::StatusOr<std::vector<Event>> Events::Lock(absl::Span<const Uuid> ids) {
   return EventsOf(result);
 }
 
+constexpr Statement kGoneBeyond{"events_gone_beyond", R"sql(
+  select p.event_id from unnest($1::uuid[], $2::int8[]) as p (event_id, sequence)
+  cross join lateral (select last_sequence from events e where e.event_id = p.event_id) e
+  where e.last_sequence > p.sequence)sql"};
+
+absl::StatusOr<std::vector<Uuid>> Events::GoneBeyond(absl::Span<const Uuid> ids, absl::Span<const int64_t> sequences) {
+  PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kGoneBeyond, Params().AddUuids(ids).AddInts(sequences)));
+  std::vector<Uuid> gone;
+  for (int i = 0; i < result.size(); ++i) gone.push_back(result[i].GetUuid(0));
+  return gone;
+}
+
 // Lists look at no more than $3 events from the cursor ($1, $2) on, each by the index that has their order, and say of
 // each whether it is wanted. Only a party's events in another order than that of their ids are sorted: all of them, for
 // each page. A party's are looked up one by one: left to itself, PostgreSQL might go through everybody's in their

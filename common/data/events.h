@@ -97,6 +97,8 @@ class Events {
   absl::StatusOr<std::vector<Event>> Find(absl::Span<const Uuid> ids);
   // As Find, and locks their rows until the transaction ends, in the order of their ids.
   absl::StatusOr<std::vector<Event>> Lock(absl::Span<const Uuid> ids);
+  // Those of the events whose logs have gone beyond the sequences, one for each of them.
+  absl::StatusOr<std::vector<Uuid>> GoneBeyond(absl::Span<const Uuid> ids, absl::Span<const int64_t> sequences);
   // At most `limit` events from behind `after` on. However few the query lets through, no more than a thousand are
   // looked at, so that every page costs the same: it may end early, even empty, with a `next`.
   absl::StatusOr<EventPage> List(const EventQuery& query, const std::optional<EventCursor>& after, int limit);

@@ -193,19 +193,21 @@ std::string NameOf(const Uuid& event_id, int64_t sequence) {
 }
 
 constexpr Statement kListNamed{"list_named_users", R"sql(
-  select n.user_id, n.local_part, (select domain from users u where u.user_id = n.user_id), n.salt
-  from (select user_id, local_part, salt from event_parties where event_id = $1
+  select n.event_id, n.user_id, n.local_part, (select domain from users u where u.user_id = n.user_id), n.salt
+  from (select event_id, user_id, local_part, salt from event_parties where event_id = any($1)
         union all
-        select user_id, local_part, salt from event_staff where event_id = $1) n
-  order by n.user_id)sql"};
+        select event_id, user_id, local_part, salt from event_staff where event_id = any($1)) n
+  order by n.event_id, n.user_id)sql"};
 
-absl::StatusOr<std::vector<NamedUser>> LogEntries::ListNamed(const Uuid& event_id) {
-  PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kListNamed, Params().Add(event_id)));
+absl::StatusOr<std::vector<NamedUser>> LogEntries::ListNamed(absl::Span<const Uuid> event_ids) {
+  PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kListNamed, Params().AddUuids(event_ids)));
   std::vector<NamedUser> named;
   for (int i = 0; i < result.size(); ++i) {
     const Row row = result[i];
-    named.push_back(
-        {row.GetUuid(0), {std::string(row.GetText(1)), std::string(row.GetText(2))}, std::string(row.GetText(3))});
+    named.push_back({row.GetUuid(0),
+                     row.GetUuid(1),
+                     {std::string(row.GetText(2)), std::string(row.GetText(3))},
+                     std::string(row.GetText(4))});
   }
   return named;
 }
@@ -214,17 +216,79 @@ constexpr Statement kList{"list_log_entries", R"sql(
   select event_id, sequence, create_time, occurrence, effector_id, revision, slots, data, named, hash
   from log_entries where event_id = $1 and sequence > $2 order by sequence limit $3)sql"};
 
+namespace {
+
+absl::StatusOr<LogEntry> ParsedEntryOf(const Row& row, int column) {
+  LogEntry entry = LogEntryOf(row, column);
+  if (!entry.data.ParseFromString(entry.data_bytes)) return ChainBroken(NameOf(entry.event_id, entry.sequence));
+  return entry;
+}
+
+absl::StatusOr<std::vector<LogEntry>> EntriesOf(const Result& result) {
+  std::vector<LogEntry> entries;
+  for (int i = 0; i < result.size(); ++i) {
+    PARLEY_ASSIGN_OR_RETURN(entries.emplace_back(), ParsedEntryOf(result[i], 0));
+  }
+  return entries;
+}
+
+}  // namespace
+
 absl::StatusOr<std::vector<LogEntry>> LogEntries::List(const Uuid& event_id, int64_t after, int limit) {
   PARLEY_ASSIGN_OR_RETURN(const Result result,
                           tx_.Execute(kList, Params().Add(event_id).Add(after).Add(int64_t{limit})));
-  std::vector<LogEntry> entries;
-  for (int i = 0; i < result.size(); ++i) {
-    LogEntry& entry = entries.emplace_back(LogEntryOf(result[i], 0));
-    if (!entry.data.ParseFromString(entry.data_bytes)) {
-      return ChainBroken(NameOf(entry.event_id, entry.sequence));
-    }
+  return EntriesOf(result);
+}
+
+constexpr Statement kListBehind{"list_log_entries_behind", R"sql(
+  select e.event_id, e.sequence, e.create_time, e.occurrence, e.effector_id, e.revision, e.slots, e.data, e.named, e.hash
+  from unnest($1::uuid[], $2::int8[]) as p (event_id, sequence)
+  cross join lateral (select * from log_entries l where l.event_id = p.event_id and l.sequence > p.sequence
+                      order by l.sequence limit $3) e
+  order by e.event_id, e.sequence)sql"};
+
+absl::StatusOr<std::vector<LogEntry>> LogEntries::ListBehind(const std::vector<LogPosition>& positions, int limit) {
+  std::vector<Uuid> event_ids;
+  std::vector<int64_t> sequences;
+  for (const LogPosition& position : positions) {
+    event_ids.push_back(position.event_id);
+    sequences.push_back(position.sequence);
   }
-  return entries;
+  PARLEY_ASSIGN_OR_RETURN(
+      const Result result,
+      tx_.Execute(kListBehind, Params().AddUuids(event_ids).AddInts(sequences).Add(int64_t{limit})));
+  return EntriesOf(result);
+}
+
+// Each leaf's entry is looked up by itself, so that the plan is the same at any size of the tables.
+constexpr Statement kListPlaced{"list_placed_log_entries", R"sql(
+  select l.leaf_index, e.event_id, e.sequence, e.create_time, e.occurrence, e.effector_id, e.revision, e.slots, e.data,
+         e.named, e.hash
+  from (select leaf_index, event_id, sequence from log_leaves l where leaf_index >= $1 and leaf_index < $2
+          and ($4::uuid[] is null or exists (select from event_parties p
+                                             where p.event_id = l.event_id and p.user_id = any($4)))
+        order by leaf_index) l
+  cross join lateral (select * from log_entries x where x.event_id = l.event_id and x.sequence = l.sequence offset 0) e
+  where e.occurrence = any($3::text[])
+  order by l.leaf_index limit $5)sql"};
+
+absl::StatusOr<std::vector<PlacedEntry>> LogEntries::ListPlaced(int64_t begin, int64_t end,
+                                                                const std::vector<LogEntry::Occurrence>& occurrences,
+                                                                const std::optional<std::vector<Uuid>>& parties,
+                                                                int limit) {
+  std::vector<std::string> names;
+  for (const auto occurrence : occurrences) names.push_back(event::v1::LogEntry::Occurrence_Name(occurrence));
+  Params params;
+  params.Add(begin).Add(end).AddTexts(names);
+  parties ? params.AddUuids(*parties) : params.AddNull();
+  params.Add(int64_t{limit});
+  PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kListPlaced, params));
+  std::vector<PlacedEntry> placed;
+  for (int i = 0; i < result.size(); ++i) {
+    PARLEY_ASSIGN_OR_RETURN(LogEntry entry, ParsedEntryOf(result[i], 1));
+    placed.push_back({result[i].GetInt(0), std::move(entry)});
+  }
+  return placed;
 }
 
 }  // namespace parley::data

@@ -61,9 +61,22 @@ std::string NameOf(const Uuid& event_id, int64_t sequence);
 
 // Somebody whom the log of an event names, as it shows him.
 struct NamedUser {
+  Uuid event_id;
   Uuid user_id;
   Address address;
   std::string salt;  // of the commitment to it
+};
+
+// How far somebody has read the log of an event.
+struct LogPosition {
+  Uuid event_id;
+  int64_t sequence = 0;
+};
+
+// An entry that is in the tree of all logs.
+struct PlacedEntry {
+  int64_t leaf_index = 0;
+  LogEntry entry;
 };
 
 // Within one transaction, which must outlive it.
@@ -78,8 +91,16 @@ class LogEntries {
   absl::StatusOr<std::vector<std::string>> Append(absl::Span<const LogEntry> entries);
   // Oldest first, from the one after `after` on. DATA_LOSS (CHAIN_BROKEN) where one cannot be read.
   absl::StatusOr<std::vector<LogEntry>> List(const Uuid& event_id, int64_t after, int limit);
-  // All whom the log of the event names, in the order of their ids.
-  absl::StatusOr<std::vector<NamedUser>> ListNamed(const Uuid& event_id);
+  // Of each log those behind the position, at most `limit` of each, in the order of events and sequences. Errors as
+  // List.
+  absl::StatusOr<std::vector<LogEntry>> ListBehind(const std::vector<LogPosition>& positions, int limit);
+  // Those among the leaves [begin, end) of the tree that have one of the occurrences and, where parties are given, are
+  // of an event of one of them; in the order of the leaves, at most `limit`. Errors as List.
+  absl::StatusOr<std::vector<PlacedEntry>> ListPlaced(int64_t begin, int64_t end,
+                                                      const std::vector<LogEntry::Occurrence>& occurrences,
+                                                      const std::optional<std::vector<Uuid>>& parties, int limit);
+  // All whom the logs of the events name, in the order of events and users.
+  absl::StatusOr<std::vector<NamedUser>> ListNamed(absl::Span<const Uuid> event_ids);
 
  private:
   absl::Status NameStaff(std::vector<LogEntry>& entries);

@@ -77,6 +77,11 @@ absl::Status LogTree::Sequence() {
 
 constexpr Statement kLeaves{"count_log_leaves", "select coalesce(max(leaf_index) + 1, 0) from log_leaves"};
 
+absl::StatusOr<int64_t> LogTree::CountLeaves() const {
+  PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kLeaves));
+  return result[0].GetInt(0);
+}
+
 constexpr Statement kAddNodes{"add_log_nodes", R"sql(
   insert into log_nodes (height, position, hash)
   select $1, $2 + n - 1, hash from unnest($3::bytea[]) with ordinality as added (hash, n))sql"};
@@ -84,8 +89,8 @@ constexpr Statement kAddNodes{"add_log_nodes", R"sql(
 constexpr Statement kSetSize{"set_log_tree_size", "update log_tree set size = $1"};
 
 absl::StatusOr<int64_t> LogTree::Grow(int64_t size) {
-  PARLEY_ASSIGN_OR_RETURN(const Result leaves, tx_.Execute(kLeaves));
-  const int64_t grown = std::min(leaves[0].GetInt(0), size + kMaxGrowth);
+  PARLEY_ASSIGN_OR_RETURN(const int64_t leaves, CountLeaves());
+  const int64_t grown = std::min(leaves, size + kMaxGrowth);
   if (grown <= size) return size;
   for (int height = tlog::kHeightStep; grown >> height > size >> height; height += tlog::kHeightStep) {
     std::vector<std::string> nodes;
@@ -125,6 +130,14 @@ absl::StatusOr<std::optional<int64_t>> LogTree::IndexOf(const Uuid& event_id, in
   PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kIndexOf, Params().Add(event_id).Add(sequence)));
   if (result.empty()) return std::nullopt;
   return result[0].GetInt(0);
+}
+
+constexpr Statement kLeafHash{"log_leaf_hash", "select hash from log_leaves where leaf_index = $1"};
+
+absl::StatusOr<std::optional<std::string>> LogTree::LeafHash(int64_t leaf_index) const {
+  PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kLeafHash, Params().Add(leaf_index)));
+  if (result.empty()) return std::nullopt;
+  return std::string(result[0].GetText(0));
 }
 
 constexpr Statement kReadLeaves{"read_log_leaves", R"sql(

@@ -57,6 +57,10 @@ class LogTree final : public tlog::Nodes {
   // By the owner of the tables: the tree goes on under another origin, which has no checkpoint yet.
   absl::Status BeginOrigin(const std::string& origin);
 
+  // How many leaves there are, in the tree's nodes or not yet.
+  absl::StatusOr<int64_t> CountLeaves() const;
+  // The hash of a leaf; nothing where there is none.
+  absl::StatusOr<std::optional<std::string>> LeafHash(int64_t leaf_index) const;
   // Which leaf an entry is; nothing where it is none yet.
   absl::StatusOr<std::optional<int64_t>> IndexOf(const Uuid& event_id, int64_t sequence) const;
 

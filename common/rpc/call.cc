@@ -41,8 +41,7 @@ absl::StatusOr<Call> CallOf(const grpc::CallbackServerContext& context, std::str
   return Call{std::move(principal), std::string(MetadataOf(context, kCallIdMetadata)), now, deadline};
 }
 
-void FinishCall(grpc::ServerUnaryReactor& reactor, std::string_view method, const Call& call,
-                const absl::Status& status) {
+grpc::Status EndOf(std::string_view method, const Call& call, const absl::Status& status) {
   if (LogEnabled(LogLevel::kInfo)) {
     const std::string user = call.principal.kind == Principal::Kind::kUser ? call.principal.user_id.ToString() : "";
     Log(LogLevel::kInfo, "call",
@@ -52,7 +51,7 @@ void FinishCall(grpc::ServerUnaryReactor& reactor, std::string_view method, cons
          {"duration_us", absl::ToInt64Microseconds(absl::Now() - call.start)},
          {"user", call.principal.kind == Principal::Kind::kService ? call.principal.service : user}});
   }
-  reactor.Finish(ToGrpc(status, call.call_id));
+  return ToGrpc(status, call.call_id);
 }
 
 }  // namespace parley::rpc

@@ -49,9 +49,8 @@ struct CallQueue {
 // The call as its metadata says: UNAUTHENTICATED where the principal was not signed for this method.
 absl::StatusOr<Call> CallOf(const grpc::CallbackServerContext& context, std::string_view method,
                             const CallQueue& queue);
-// Finishes a reactor with our status, and writes the log's line.
-void FinishCall(grpc::ServerUnaryReactor& reactor, std::string_view method, const Call& call,
-                const absl::Status& status);
+// The status with which a call ends, as gRPC sends it; writes the log's line.
+grpc::Status EndOf(std::string_view method, const Call& call, const absl::Status& status);
 
 // One call of a batch.
 template <class Request, class Response>
@@ -138,7 +137,7 @@ class Method final : public data::Work {
           name_(method.name_),
           call_(std::move(call)) {}
 
-    void End(const absl::Status& status) { FinishCall(*this, name_, call_, WithoutDoubt(status)); }
+    void End(const absl::Status& status) { Finish(EndOf(name_, call_, WithoutDoubt(status))); }
     void Expire() override { End(absl::DeadlineExceededError("the deadline passed before the call was run")); }
     bool Abandoned() const override { return cancelled_.load(std::memory_order_relaxed); }
     void OnCancel() override { cancelled_.store(true, std::memory_order_relaxed); }

@@ -12,6 +12,10 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
   // Despite its name the time that an attempt to connect may take: on a busy machine a tenth of a second is too short.
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 1000);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
+  // A server that has vanished without a word is noticed, and streams from it end.
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 20000);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10000);
+  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   // What costs each call something and is of no use here: retries by policy (nobody sets one), guesses at the bandwidth
   // of a local connection, statistics that nobody asks for.
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);

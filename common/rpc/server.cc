@@ -13,6 +13,8 @@ namespace parley::rpc {
 namespace {
 
 constexpr absl::Duration kReadyInterval = absl::Seconds(1);
+// How often clients may ask whether the server is still there; those that ask more often are sent away.
+constexpr absl::Duration kClientKeepalive = absl::Seconds(5);
 constexpr int kMaxMessageBytes = 1 << 20;
 constexpr int kMaxMetadataBytes = 16 << 10;
 
@@ -56,6 +58,9 @@ void ServerSettings::AddTo(Config& config) {
              {"auto", "json", "text"});
   config.Add("log-level", log_level, "The least level that is logged.", {"debug", "info", "warning", "error"});
   config.Add("default-deadline", default_deadline, "The time that a unary call has if it brings no deadline.");
+  config.Add("keepalive", keepalive,
+             "How often a connection that says nothing is asked whether its client is still there; one that does not "
+             "answer for as long is closed.");
   config.Add("drain", drain, "At the end, how long calls under way may take.");
 }
 
@@ -79,6 +84,15 @@ int Serve(const ServerSettings& settings, const Service& service) {
   builder.AddChannelArgument(GRPC_ARG_ENABLE_CHANNELZ, 0);
   // Requests are small: guesses at the bandwidth would cost each call something for nothing.
   builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+  // A client that has vanished without a word is noticed, and its streams end. Clients may ask us as often.
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS,
+                             static_cast<int>(absl::ToInt64Milliseconds(settings.keepalive)));
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS,
+                             static_cast<int>(absl::ToInt64Milliseconds(settings.keepalive)));
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+                             static_cast<int>(absl::ToInt64Milliseconds(kClientKeepalive)));
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   // Two processes on one port would share its calls in silence.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   for (grpc::Service* each : service.services) builder.RegisterService(each);
@@ -114,6 +128,7 @@ int Serve(const ServerSettings& settings, const Service& service) {
   Log(LogLevel::kInfo, "stopping");
   server->GetHealthCheckService()->SetServingStatus(false);
   const absl::Time deadline = absl::Now() + settings.drain;
+  if (service.drain) service.drain();
   server->Shutdown(absl::ToChronoTime(deadline));
   server->Wait();
   if (service.stop) service.stop(deadline);

@@ -45,6 +45,15 @@ absl::Status Error(absl::StatusCode code, Reason reason, std::string_view messag
   return status;
 }
 
+absl::Status WithMetadata(absl::Status status, const std::string& key, const std::string& value) {
+  const auto payload = status.GetPayload("type.googleapis.com/google.rpc.ErrorInfo");
+  google::rpc::ErrorInfo info;
+  if (!payload || !info.ParseFromString(std::string(*payload))) return status;
+  (*info.mutable_metadata())[key] = value;
+  Attach(status, info);
+  return status;
+}
+
 Reason ReasonOf(const absl::Status& status) {
   auto payload = status.GetPayload("type.googleapis.com/google.rpc.ErrorInfo");
   google::rpc::ErrorInfo info;
@@ -126,6 +135,20 @@ absl::Status CursorInvalid() {
                "page_token is not one that this list gave for these arguments");
 }
 
+absl::Status CursorOutOfRange(std::string_view field) {
+  const std::string name(field);
+  return Error(absl::StatusCode::kOutOfRange, error::v1::CURSOR_INVALID,
+               absl::StrCat(name, " is of another log, or of what the log has not reached: begin anew"),
+               {{"field", name}});
+}
+
+absl::Status ReaderTooSlow() {
+  auto status = Error(absl::StatusCode::kResourceExhausted, error::v1::READER_TOO_SLOW,
+                      "the reader of this stream does not take what is sent: go on from the cursor");
+  AttachRetry(status, kRetryDelay);
+  return status;
+}
+
 absl::Status RateLimited(std::string_view message, absl::Duration retry_after) {
   auto status = Error(absl::StatusCode::kResourceExhausted, error::v1::RATE_LIMITED, message);
   AttachRetry(status, retry_after);
@@ -143,6 +166,13 @@ absl::Status Unavailable(std::string_view what) {
   auto status =
       Error(absl::StatusCode::kUnavailable, error::v1::UNAVAILABLE,
             absl::StrCat(std::string(what), " cannot be reached at the moment"), {{"away", std::string(what)}});
+  AttachRetry(status, kRetryDelay);
+  return status;
+}
+
+absl::Status Stopping(std::string_view what) {
+  auto status = Error(absl::StatusCode::kUnavailable, error::v1::UNAVAILABLE,
+                      absl::StrCat(std::string(what), " is stopping: connect again"), {{"away", std::string(what)}});
   AttachRetry(status, kRetryDelay);
   return status;
 }

@@ -38,6 +38,9 @@ using Metadata = std::map<std::string, std::string>;
 // An error with its google.rpc.ErrorInfo. `metadata` repeats the parts of `message` that vary.
 absl::Status Error(absl::StatusCode code, Reason reason, std::string_view message, const Metadata& metadata = {});
 
+// The error with one more entry in its ErrorInfo's metadata; unchanged where it has no ErrorInfo.
+absl::Status WithMetadata(absl::Status status, const std::string& key, const std::string& value);
+
 // The reason of an error of ours; REASON_UNSPECIFIED where it has none.
 Reason ReasonOf(const absl::Status& status);
 
@@ -59,10 +62,16 @@ absl::Status RequestIdReused(std::string_view request_id);
 absl::Status Precondition(Reason reason, std::string_view subject, std::string_view message,
                           const Metadata& metadata = {});
 absl::Status CursorInvalid();
+// OUT_OF_RANGE: a watch cannot go on where it was, since the log has not been there. `field` is the path of what says
+// where.
+absl::Status CursorOutOfRange(std::string_view field);
+absl::Status ReaderTooSlow();
 absl::Status RateLimited(std::string_view message, absl::Duration retry_after);
 absl::Status QueueFull();
 // What is away, for a person: `the database`.
 absl::Status Unavailable(std::string_view what);
+// UNAVAILABLE too: it ends what goes on, and takes nothing new. `what` as above.
+absl::Status Stopping(std::string_view what);
 absl::Status OutcomeUnknown();
 // DATA_LOSS. `entry` is the resource name of the first entry of the log that is not what it was.
 absl::Status ChainBroken(std::string_view entry);

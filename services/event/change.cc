@@ -18,7 +18,7 @@ absl::StatusOr<data::Event> AnswerAgain(data::Transaction& tx, const data::Reque
 
 absl::StatusOr<data::Event> ChangeEvent(const Context& context, const rpc::Call& call, const Target& target,
                                         const Permit& permit, const Decide& decide) {
-  return data::Transact(context.pool, call.deadline, [&](data::Transaction& tx) -> absl::StatusOr<data::Event> {
+  auto change = [&](data::Transaction& tx) -> absl::StatusOr<data::Event> {
     data::Events events(tx);
     PARLEY_ASSIGN_OR_RETURN(const auto locked, events.Lock({target.id}));
     absl::Status may = CheckLogAccess(call, target.id, locked.empty() ? nullptr : &locked.front());
@@ -36,7 +36,10 @@ absl::StatusOr<data::Event> ChangeEvent(const Context& context, const rpc::Call&
     PARLEY_RETURN_IF_ERROR(data::LogEntries(tx).Append({outcome.entry}).status());
     PARLEY_RETURN_IF_ERROR(rpc::Remember(tx, context.signer, target.request_id, {{event.id}, outcome.entry.sequence}));
     return outcome.event;
-  });
+  };
+  auto changed = data::Transact(context.pool, call.deadline, change);
+  if (changed.ok()) context.wrote(target.id);
+  return changed;
 }
 
 }  // namespace parley::event

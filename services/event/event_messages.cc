@@ -1,7 +1,10 @@
 #include "services/event/event_messages.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "common/slot/slot.h"
+#include "common/status/status.h"
 #include "common/time/proto_time.h"
 
 namespace parley::event {
@@ -42,12 +45,36 @@ std::vector<Uuid> UsersOf(const data::LogEntry& entry) {
   return users;
 }
 
-void ToProto(const data::LogEntry& entry, const std::map<Uuid, std::string>& addresses, v1::LogEntry& proto) {
+absl::StatusOr<Addresses> AddressesOf(data::Transaction& tx, const std::vector<data::Event>& events,
+                                      const std::vector<data::LogEntry>& entries) {
+  Addresses addresses;
+  for (const data::Event& event : events) {
+    for (const data::Party& party : event.parties) {
+      addresses.emplace(std::pair(event.id, party.user_id), party.address.Shown());
+    }
+  }
+  // Most logs name nobody but parties.
+  std::vector<Uuid> others;
+  for (const data::LogEntry& entry : entries) {
+    const bool names_others = std::ranges::any_of(UsersOf(entry), [&](const Uuid& id) {
+      return !addresses.contains({entry.event_id, id});
+    });
+    if (names_others && (others.empty() || others.back() != entry.event_id)) others.push_back(entry.event_id);
+  }
+  if (others.empty()) return addresses;
+  PARLEY_ASSIGN_OR_RETURN(const auto named, data::LogEntries(tx).ListNamed(others));
+  for (const data::NamedUser& user : named) {
+    addresses.emplace(std::pair(user.event_id, user.user_id), user.address.Shown());
+  }
+  return addresses;
+}
+
+void ToProto(const data::LogEntry& entry, const Addresses& addresses, v1::LogEntry& proto) {
   const std::string event_name = "events/" + entry.event_id.ToString();
-  auto address_of = [&addresses](const std::string& bytes) -> std::string {
+  auto address_of = [&](const std::string& bytes) -> std::string {
     const auto id = Uuid::FromBytes(bytes);
     if (!id) return "";
-    const auto found = addresses.find(*id);
+    const auto found = addresses.find({entry.event_id, *id});
     return found == addresses.end() ? Address().Shown() : found->second;
   };
   auto child_of_event = [&event_name](std::string_view collection, const std::string& bytes) -> std::string {

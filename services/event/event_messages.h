@@ -12,9 +12,16 @@ namespace parley::event {
 
 void ToProto(const data::Event& event, v1::Event& proto);
 
-// The users that an entry names: to be looked up before ToProto.
+// The users that an entry names.
 std::vector<Uuid> UsersOf(const data::LogEntry& entry);
-// `addresses` holds those of UsersOf.
-void ToProto(const data::LogEntry& entry, const std::map<Uuid, std::string>& addresses, v1::LogEntry& proto);
+
+// How the logs of events show the users that they name: by event and user.
+using Addresses = std::map<std::pair<Uuid, Uuid>, std::string>;
+
+// Of all whom the entries name. `events` holds those of the entries.
+absl::StatusOr<Addresses> AddressesOf(data::Transaction& tx, const std::vector<data::Event>& events,
+                                      const std::vector<data::LogEntry>& entries);
+
+void ToProto(const data::LogEntry& entry, const Addresses& addresses, v1::LogEntry& proto);
 
 }  // namespace parley::event

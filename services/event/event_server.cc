@@ -11,7 +11,7 @@ std::string MethodName(std::string_view method) {
 
 }  // namespace
 
-EventServer::EventServer(const Context& context, rpc::CallQueue& queue)
+EventServer::EventServer(const Context& context, rpc::CallQueue& queue, Watches& watches)
     : create_event_(
           queue, MethodName("CreateEvent"), kMaxBatch,
           [&context](absl::Span<CreateItem* const> items) { return CreateEvents(context, items); },
@@ -31,7 +31,8 @@ EventServer::EventServer(const Context& context, rpc::CallQueue& queue)
       delete_event_(queue, MethodName("DeleteEvent"), Bind(context, event::DeleteEvent),
                     [](const auto& request) { return std::string_view(request.name()); }),
       list_log_entries_(queue, MethodName("ListLogEntries"), Bind(context, event::ListLogEntries),
-                        [](const auto& request) { return std::string_view(request.parent()); }) {}
+                        [](const auto& request) { return std::string_view(request.parent()); }),
+      watches_(watches) {}
 
 grpc::ServerUnaryReactor* EventServer::CreateEvent(grpc::CallbackServerContext* context,
                                                    const v1::CreateEventRequest* request, v1::Event* response) {
@@ -74,6 +75,16 @@ grpc::ServerUnaryReactor* EventServer::ListLogEntries(grpc::CallbackServerContex
                                                       const v1::ListLogEntriesRequest* request,
                                                       v1::ListLogEntriesResponse* response) {
   return list_log_entries_.Start(context, request, response);
+}
+
+grpc::ServerWriteReactor<v1::WatchEventResponse>* EventServer::WatchEvent(grpc::CallbackServerContext* context,
+                                                                          const v1::WatchEventRequest* request) {
+  return watches_.WatchEvent(*context, *request);
+}
+
+grpc::ServerWriteReactor<v1::WatchEventsResponse>* EventServer::WatchEvents(grpc::CallbackServerContext* context,
+                                                                            const v1::WatchEventsRequest* request) {
+  return watches_.WatchEvents(*context, *request);
 }
 
 }  // namespace parley::event

@@ -1,11 +1,14 @@
 // EventService, from gRPC to the handlers: one file each for the operations, all of them plain code on worker threads.
 #pragma once
 
+#include <functional>
+
 #include "common/data/transaction.h"
 #include "common/rpc/call.h"
 #include "common/rpc/limiter.h"
 #include "parley/event/v1/event_service.grpc.pb.h"
 #include "services/event/requests.h"
+#include "services/event/watches.h"
 
 namespace parley::event {
 
@@ -15,6 +18,8 @@ struct Context {
   const rpc::Signer& signer;  // of page tokens and remembered requests
   rpc::Limiter& views;        // GetEvent, by caller and event (N8)
   const Limits limits;
+  // Watches are fed: after each commit that added to the log of an event that was there before.
+  const std::function<void(const Uuid& event_id)> wrote;
 };
 
 using CreateItem = rpc::BatchItem<v1::CreateEventRequest, v1::Event>;
@@ -54,8 +59,8 @@ absl::Status ListLogEntries(const Context& context, const rpc::Call& call, const
 
 class EventServer final : public v1::EventService::CallbackService {
  public:
-  // Both must outlive the server.
-  EventServer(const Context& context, rpc::CallQueue& queue);
+  // All must outlive the server.
+  EventServer(const Context& context, rpc::CallQueue& queue, Watches& watches);
 
   grpc::ServerUnaryReactor* CreateEvent(grpc::CallbackServerContext* context, const v1::CreateEventRequest* request,
                                         v1::Event* response) override;
@@ -74,6 +79,10 @@ class EventServer final : public v1::EventService::CallbackService {
   grpc::ServerUnaryReactor* ListLogEntries(grpc::CallbackServerContext* context,
                                            const v1::ListLogEntriesRequest* request,
                                            v1::ListLogEntriesResponse* response) override;
+  grpc::ServerWriteReactor<v1::WatchEventResponse>* WatchEvent(grpc::CallbackServerContext* context,
+                                                               const v1::WatchEventRequest* request) override;
+  grpc::ServerWriteReactor<v1::WatchEventsResponse>* WatchEvents(grpc::CallbackServerContext* context,
+                                                                 const v1::WatchEventsRequest* request) override;
 
  private:
   rpc::Method<v1::CreateEventRequest, v1::Event> create_event_;
@@ -84,6 +93,7 @@ class EventServer final : public v1::EventService::CallbackService {
   rpc::Method<v1::ReopenEventRequest, v1::Event> reopen_event_;
   rpc::Method<v1::DeleteEventRequest, google::protobuf::Empty> delete_event_;
   rpc::Method<v1::ListLogEntriesRequest, v1::ListLogEntriesResponse> list_log_entries_;
+  Watches& watches_;
 };
 
 }  // namespace parley::event

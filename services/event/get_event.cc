@@ -99,7 +99,9 @@ absl::Status GetEvents(const Context& context, absl::Span<GetItem* const> items)
       reading.status = WithoutDoubt(ReadAndConfirm(context, item.call, reading));
     }
     item.status = reading.status;
-    if (item.status.ok()) ToProto(reading.event, item.response);
+    if (!item.status.ok()) continue;
+    ToProto(reading.event, item.response);
+    context.wrote(reading.id);
   }
   return absl::OkStatus();
 }

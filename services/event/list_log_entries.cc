@@ -1,6 +1,3 @@
-#include <algorithm>
-#include <map>
-
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "common/access/access.h"
@@ -17,29 +14,15 @@ constexpr int kMaxPage = 1000;
 
 struct Page {
   std::vector<data::LogEntry> entries;
-  std::map<Uuid, std::string> addresses;  // of those that the entries name
+  Addresses addresses;  // of those that the entries name
 };
-
-// As the log names them.
-absl::StatusOr<std::map<Uuid, std::string>> AddressesOf(data::Transaction& tx, const data::Event& event,
-                                                        const std::vector<data::LogEntry>& entries) {
-  std::map<Uuid, std::string> addresses;
-  for (const data::Party& party : event.parties) addresses.emplace(party.user_id, party.address.Shown());
-  const bool others = std::ranges::any_of(entries, [&](const data::LogEntry& entry) {
-    return std::ranges::any_of(UsersOf(entry), [&](const Uuid& id) { return !addresses.contains(id); });
-  });
-  if (!others) return addresses;
-  PARLEY_ASSIGN_OR_RETURN(const auto named, data::LogEntries(tx).ListNamed(event.id));
-  for (const data::NamedUser& user : named) addresses.emplace(user.user_id, user.address.Shown());
-  return addresses;
-}
 
 absl::StatusOr<Page> ReadPage(data::Transaction& tx, const rpc::Call& call, const Uuid& id, int64_t after, int limit) {
   PARLEY_ASSIGN_OR_RETURN(const auto found, data::Events(tx).Find({id}));
   PARLEY_RETURN_IF_ERROR(CheckLogAccess(call, id, found.empty() ? nullptr : &found.front()));
   Page page;
   PARLEY_ASSIGN_OR_RETURN(page.entries, data::LogEntries(tx).List(id, after, limit));
-  PARLEY_ASSIGN_OR_RETURN(page.addresses, AddressesOf(tx, found.front(), page.entries));
+  PARLEY_ASSIGN_OR_RETURN(page.addresses, AddressesOf(tx, found, page.entries));
   return page;
 }
 

@@ -83,7 +83,7 @@ absl::Status Disclose(data::Transaction& tx, const data::LogEntry& entry, v1::In
   for (size_t at = 0; at + data::kNamedSize <= entry.named.size(); at += data::kNamedSize) {
     if (const auto id = Uuid::FromBytes(std::string_view(entry.named).substr(at, 16))) ids.push_back(*id);
   }
-  PARLEY_ASSIGN_OR_RETURN(const auto named, data::LogEntries(tx).ListNamed(entry.event_id));
+  PARLEY_ASSIGN_OR_RETURN(const auto named, data::LogEntries(tx).ListNamed({entry.event_id}));
   for (const data::NamedUser& user : named) {
     if (std::ranges::find(ids, user.user_id) == ids.end()) continue;
     auto& disclosure = *proof.add_disclosures();

@@ -63,6 +63,7 @@ absl::Status ReopenEvent(const Context& context, const rpc::Call& call, const v1
   PARLEY_ASSIGN_OR_RETURN(const data::Event event,
                           data::Transact(context.pool, call.deadline,
                                          [&](data::Transaction& tx) { return Reopen(tx, context, call, parsed); }));
+  context.wrote(parsed.target.id);
   ToProto(event, response);
   return absl::OkStatus();
 }

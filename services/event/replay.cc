@@ -79,27 +79,36 @@ absl::Status Compare(const data::LogEntry& entry, const data::Event& event) {
   return absl::OkStatus();
 }
 
-// Reads the log of `present` for as long as `wanted` says so of an entry.
+// Takes `past` on along the log for as long as `wanted` says so of an entry.
 template <class Wanted>
-absl::StatusOr<data::Event> ReadBack(data::Transaction& tx, const data::Event& present, Wanted wanted) {
-  data::Event past;
+absl::Status ReadOn(data::Transaction& tx, const Uuid& event_id, Wanted wanted, data::Event& past) {
   bool more = true;
   while (more) {
-    PARLEY_ASSIGN_OR_RETURN(const auto entries, data::LogEntries(tx).List(present.id, past.last_sequence, kPage));
+    PARLEY_ASSIGN_OR_RETURN(const auto entries, data::LogEntries(tx).List(event_id, past.last_sequence, kPage));
     more = entries.size() == kPage && wanted(entries.back());
     for (const data::LogEntry& entry : entries) {
       if (!wanted(entry)) break;
       if (const absl::Status status = Apply(entry, past); !status.ok()) return Internal(std::string(status.message()));
     }
   }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status ReadOn(data::Transaction& tx, const Uuid& event_id, int64_t sequence, data::Event& past) {
+  PARLEY_RETURN_IF_ERROR(ReadOn(
+      tx, event_id, [sequence](const data::LogEntry& entry) { return entry.sequence <= sequence; }, past));
+  return past.last_sequence == sequence ? absl::OkStatus() : NotFound(kLogEntryType, data::NameOf(event_id, sequence));
+}
+
+absl::StatusOr<data::Event> AsShown(data::Event past, const data::Event& present) {
   if (past.parties.size() != present.parties.size())
     return Internal(present.name() + " has other parties than its log");
   past.parties = present.parties;
   past.initiator = present.initiator;
   return past;
 }
-
-}  // namespace
 
 absl::Status Apply(const data::LogEntry& entry, data::Event& event) {
   if (entry.sequence != event.last_sequence + 1) {
@@ -157,23 +166,19 @@ std::vector<std::string> Differences(const data::Event& replayed, const data::Ev
 }
 
 absl::StatusOr<data::Event> ReadBackEntry(data::Transaction& tx, const data::Event& present, int64_t sequence) {
-  PARLEY_ASSIGN_OR_RETURN(data::Event past, ReadBack(tx, present, [sequence](const data::LogEntry& entry) {
-                            return entry.sequence <= sequence;
-                          }));
-  if (past.last_sequence != sequence) {
-    return NotFound(kLogEntryType, data::NameOf(present.id, sequence));
-  }
-  return past;
+  data::Event past;
+  PARLEY_RETURN_IF_ERROR(ReadOn(tx, present.id, sequence, past));
+  return AsShown(std::move(past), present);
 }
 
 absl::StatusOr<data::Event> ReadBackRevision(data::Transaction& tx, const data::Event& present, int64_t revision) {
-  PARLEY_ASSIGN_OR_RETURN(data::Event past, ReadBack(tx, present, [revision](const data::LogEntry& entry) {
-                            return entry.revision <= revision;
-                          }));
-  if (past.revision != revision) {
+  data::Event past;
+  PARLEY_RETURN_IF_ERROR(ReadOn(
+      tx, present.id, [revision](const data::LogEntry& entry) { return entry.revision <= revision; }, past));
+  if (past.revision != revision || past.last_sequence == 0) {
     return NotFound(kEventType, absl::StrCat(present.name(), "@", revision));  // as AIP-162 names it
   }
-  return past;
+  return AsShown(std::move(past), present);
 }
 
 }  // namespace parley::event

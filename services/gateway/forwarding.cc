@@ -18,6 +18,7 @@
 #include "common/log/log.h"
 #include "common/rpc/call.h"
 #include "common/rpc/grpc_status.h"
+#include "common/status/status.h"
 #include "services/gateway/credentials.h"
 
 namespace parley::gateway {
@@ -25,6 +26,8 @@ namespace {
 
 // Far beyond what anybody means is how gRPC says that there is no deadline.
 constexpr absl::Duration kLongestDeadline = absl::Hours(24);
+
+constexpr char kSelf[] = "the gateway";
 
 std::string MakeCallId() {
   thread_local absl::BitGen random;
@@ -68,8 +71,11 @@ void CopyMetadata(const std::multimap<grpc::string_ref, grpc::string_ref>& metad
 // written. Lives until gRPC is done with both sides.
 class Forwarding::Call final : public grpc::ServerGenericBidiReactor {
  public:
-  Call(const Forwarding& gateway, grpc::GenericCallbackServerContext& context)
-      : gateway_(gateway), context_(context), is_unary_(gateway.upstreams_.IsUnary(context.method())) {}
+  Call(Forwarding& gateway, grpc::GenericCallbackServerContext& context)
+      : gateway_(gateway),
+        context_(context),
+        is_unary_(gateway.upstreams_.IsUnary(context.method())),
+        is_stream_(gateway.upstreams_.IsStream(context.method())) {}
 
   void Begin() {
     context_.AddInitialMetadata(rpc::kCallIdMetadata, call_id_);
@@ -119,6 +125,13 @@ class Forwarding::Call final : public grpc::ServerGenericBidiReactor {
 
   void OnDone() override { Release(); }
 
+  // Ends it because the gateway is stopping.
+  void Drain() {
+    absl::MutexLock lock(&mutex_);
+    is_draining_ = true;
+    if (upstream_context_) upstream_context_->TryCancel();
+  }
+
  private:
   class UpstreamSide final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
    public:
@@ -153,6 +166,7 @@ class Forwarding::Call final : public grpc::ServerGenericBidiReactor {
 
   void Forward(const rpc::Principal& principal) {
     const std::string& method = context_.method();
+    if (is_stream_ && !gateway_.Join(*this)) return Refuse(Stopping(kSelf));
     CopyMetadata(context_.client_metadata(), [this](const std::string& key, const std::string& value) {
       upstream_context_->AddMetadata(key, value);
     });
@@ -162,7 +176,7 @@ class Forwarding::Call final : public grpc::ServerGenericBidiReactor {
     const bool is_endless = absl::FromChrono(context_.deadline()) > now + kLongestDeadline;
     if (!is_endless) {
       upstream_context_->set_deadline(context_.deadline());
-    } else if (!gateway_.upstreams_.IsStream(method)) {
+    } else if (!is_stream_) {
       upstream_context_->set_deadline(absl::ToChronoTime(now + gateway_.default_deadline_));
     }
     // The one request of a unary call goes out together with the metadata before it.
@@ -214,13 +228,17 @@ class Forwarding::Call final : public grpc::ServerGenericBidiReactor {
         [this](const std::string& key, const std::string& value) { context_.AddTrailingMetadata(key, value); });
     // Made by gRPC, because the service is away.
     const bool is_away = status.error_code() == grpc::StatusCode::UNAVAILABLE && status.error_details().empty();
-    const grpc::Status shown = is_away ? rpc::ToGrpc(rpc::FromGrpc(status, upstream_->name()), call_id_) : status;
-    LogEnd(static_cast<absl::StatusCode>(shown.error_code()));
+    grpc::Status shown = is_away ? rpc::ToGrpc(rpc::FromGrpc(status, upstream_->name()), call_id_) : status;
+    if (is_stream_) gateway_.Leave(*this);
     {
       // It holds the channel, which must not be closed from here: when the last call ends, so may the process.
       absl::MutexLock lock(&mutex_);
       upstream_context_.reset();
+      if (is_draining_ && status.error_code() == grpc::StatusCode::CANCELLED) {
+        shown = rpc::ToGrpc(Stopping(kSelf), call_id_);
+      }
     }
+    LogEnd(static_cast<absl::StatusCode>(shown.error_code()));
     if (has_response_ && shown.ok()) {
       StartWriteAndFinish(&response_, {}, shown);
     } else {
@@ -261,9 +279,10 @@ class Forwarding::Call final : public grpc::ServerGenericBidiReactor {
     if (sides_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
   }
 
-  const Forwarding& gateway_;
+  Forwarding& gateway_;
   grpc::GenericCallbackServerContext& context_;
-  const bool is_unary_;  // surely: it may be even where this is false
+  const bool is_unary_;   // surely: it may be even where this is false
+  const bool is_stream_;  // surely, as well
   const std::string call_id_ = MakeCallId();
   const absl::Time start_ = absl::Now();
   std::string user_;
@@ -281,8 +300,26 @@ class Forwarding::Call final : public grpc::ServerGenericBidiReactor {
   // Both sides' reactions run at once. What they start never runs within the call that starts it.
   absl::Mutex mutex_;
   bool is_writing_ ABSL_GUARDED_BY(mutex_) = true;  // requests may still go upstream
+  bool is_draining_ ABSL_GUARDED_BY(mutex_) = false;
   bool is_reading_ ABSL_GUARDED_BY(mutex_) = true;  // responses may still be read from there
 };
+
+bool Forwarding::Join(Call& stream) {
+  absl::MutexLock lock(&mutex_);
+  if (!is_draining_) streams_.insert(&stream);
+  return !is_draining_;
+}
+
+void Forwarding::Leave(Call& stream) {
+  absl::MutexLock lock(&mutex_);
+  streams_.erase(&stream);
+}
+
+void Forwarding::Drain() {
+  absl::MutexLock lock(&mutex_);
+  is_draining_ = true;
+  for (Call* stream : streams_) stream->Drain();
+}
 
 grpc::ServerGenericBidiReactor* Forwarding::CreateReactor(grpc::GenericCallbackServerContext* context) {
   auto* call = new Call(*this, *context);

@@ -5,6 +5,9 @@
 
 #include <grpcpp/generic/async_generic_service.h>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "common/rpc/limiter.h"
 #include "common/rpc/principal.h"
@@ -26,14 +29,24 @@ class Forwarding final : public grpc::CallbackGenericService {
 
   grpc::ServerGenericBidiReactor* CreateReactor(grpc::GenericCallbackServerContext* context) override;
 
+  // Ends all streams with UNAVAILABLE, and those that still begin.
+  void Drain();
+
  private:
   class Call;
+  // False where no more streams are taken.
+  bool Join(Call& stream);
+  void Leave(Call& stream);
 
   const Upstreams& upstreams_;
   const rpc::Signer& signer_;
   Authenticator& authenticator_;
   rpc::Limiter& limiter_;
   const absl::Duration default_deadline_;
+
+  absl::Mutex mutex_;
+  bool is_draining_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::flat_hash_set<Call*> streams_ ABSL_GUARDED_BY(mutex_);  // that are forwarded
 };
 
 }  // namespace parley::gateway

@@ -55,5 +55,6 @@ int main(int argc, char** argv) {
                                .services = {},
                                .generic = &forwarding,
                                .ready = [&upstreams] { return upstreams.AskHealth(); },
-                               .serves = [&upstreams](const std::string& name) { return upstreams.Serves(name); }});
+                               .serves = [&upstreams](const std::string& name) { return upstreams.Serves(name); },
+                               .drain = [&forwarding] { forwarding.Drain(); }});
 }

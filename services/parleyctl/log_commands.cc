@@ -104,7 +104,7 @@ absl::Status Export(data::Transaction& tx, const std::optional<Uuid>& event_id, 
   PARLEY_RETURN_IF_ERROR(WriteLine(out, ToJson(header)));
   PARLEY_RETURN_IF_ERROR(
       reader.Read(header, {[&out](const ExportEntry& line) { return WriteLine(out, ToJson(line)); },
-                           [&out](const ExportPerson& line) { return WriteLine(out, ToJson(line)); }}));
+                           [&out](const data::NamedUser& line) { return WriteLine(out, ToJson(line)); }}));
   out.flush();
   return out ? absl::OkStatus() : absl::UnavailableError("cannot write the export");
 }

@@ -132,12 +132,12 @@ std::string ToJson(const ExportEntry& line) {
   return json.dump();
 }
 
-std::string ToJson(const ExportPerson& person) {
-  const Address& address = person.user.address;
+std::string ToJson(const data::NamedUser& person) {
+  const Address& address = person.address;
   return Json{{"event", person.event_id.ToString()},
-              {"user", person.user.user_id.ToString()},
+              {"user", person.user_id.ToString()},
               {"address", address.erased() ? "" : address.ToString()},
-              {"salt", Hex(person.user.salt)}}
+              {"salt", Hex(person.salt)}}
       .dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
@@ -166,7 +166,7 @@ absl::StatusOr<ExportLine> ParseLine(const std::string& line) {
       if (at != std::string::npos) address = {text.substr(0, at), text.substr(at + 1)};
       if (address.erased() && !text.empty())
         throw std::invalid_argument("an address has a part before and behind its @");
-      parsed.person = {IdOf(json.at("event")), {IdOf(json.at("user")), std::move(address), Bytes(json.at("salt"))}};
+      parsed.person = {IdOf(json.at("event")), IdOf(json.at("user")), std::move(address), Bytes(json.at("salt"))};
       return parsed;
     }
     ExportEntry& entry = parsed.entry.emplace();

@@ -32,21 +32,16 @@ struct ExportEntry {
   std::optional<data::LogEntry> entry;  // nothing where it is gone
 };
 
-struct ExportPerson {
-  Uuid event_id;
-  data::NamedUser user;
-};
-
 // A line each, without its end.
 std::string ToJson(const ExportHeader& header);
 std::string ToJson(const ExportEntry& entry);
-std::string ToJson(const ExportPerson& person);
+std::string ToJson(const data::NamedUser& person);
 
 // INVALID_ARGUMENT where the line is none of these. A line after the header is an entry or a person.
 absl::StatusOr<ExportHeader> ParseHeader(const std::string& line);
 struct ExportLine {
   std::optional<ExportEntry> entry;
-  std::optional<ExportPerson> person;
+  std::optional<data::NamedUser> person;
 };
 absl::StatusOr<ExportLine> ParseLine(const std::string& line);
 

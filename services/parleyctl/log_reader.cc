@@ -38,8 +38,8 @@ ExportEntry EntryOf(const Row& row) {
 }
 
 // Who is no user any more is erased, also where that has still to be done here: nothing of him is told.
-ExportPerson PersonOf(const Uuid& event_id, const data::NamedUser& user) {
-  return {event_id, user.address.domain.empty() ? data::NamedUser{user.user_id, {}, ""} : user};
+data::NamedUser PersonOf(const data::NamedUser& user) {
+  return user.address.domain.empty() ? data::NamedUser{user.event_id, user.user_id, {}, ""} : user;
 }
 
 }  // namespace
@@ -150,7 +150,7 @@ absl::Status LogReader::ReadPeople(const ExportSink& sink) {
       event_id = row.GetUuid(0);
       user_id = row.GetUuid(1);
       const Address address{std::string(row.GetText(2)), std::string(row.GetText(3))};
-      PARLEY_RETURN_IF_ERROR(sink.person(PersonOf(event_id, {user_id, address, std::string(row.GetText(4))})));
+      PARLEY_RETURN_IF_ERROR(sink.person(PersonOf({event_id, user_id, address, std::string(row.GetText(4))})));
     }
     if (result.size() < kPage) return absl::OkStatus();
   }
@@ -186,8 +186,8 @@ absl::Status LogReader::ReadEvent(const Uuid& event_id, int64_t checkpoint_size,
     if (result.size() < kPage) break;
   }
   if (!found) return absl::NotFoundError(absl::StrCat("there is no events/", event_id.ToString()));
-  PARLEY_ASSIGN_OR_RETURN(const auto named, data::LogEntries(tx_).ListNamed(event_id));
-  for (const data::NamedUser& user : named) PARLEY_RETURN_IF_ERROR(sink.person(PersonOf(event_id, user)));
+  PARLEY_ASSIGN_OR_RETURN(const auto named, data::LogEntries(tx_).ListNamed({event_id}));
+  for (const data::NamedUser& user : named) PARLEY_RETURN_IF_ERROR(sink.person(PersonOf(user)));
   return absl::OkStatus();
 }
 

@@ -12,7 +12,7 @@ namespace parley::ctl {
 // Who takes the lines of an export; an error ends the reading.
 struct ExportSink {
   std::function<absl::Status(const ExportEntry&)> entry;
-  std::function<absl::Status(const ExportPerson&)> person;
+  std::function<absl::Status(const data::NamedUser&)> person;
 };
 
 // Within one transaction at Isolation::kSnapshot, which must outlive it.

@@ -132,11 +132,10 @@ void LogVerifier::Add(const ExportEntry& line) {
   bad_line_ = entries_;
 }
 
-void LogVerifier::Add(const ExportPerson& line) {
-  const data::NamedUser& user = line.user;
-  const auto log = events_.find(line.event_id);
+void LogVerifier::Add(const data::NamedUser& user) {
+  const auto log = events_.find(user.event_id);
   if (log == events_.end() || !log->second.named.contains(user.user_id)) {
-    const std::string event = "events/" + line.event_id.ToString();
+    const std::string event = "events/" + user.event_id.ToString();
     if (stranger_.ok()) stranger_ = BadPeople(absl::StrCat(event, " does not name ", UserName(user.user_id)));
     return;
   }
@@ -148,7 +147,7 @@ void LogVerifier::Add(const ExportPerson& line) {
                                                 data::Commitment(user.salt, user.address) == named.commitment;
   if (made) return;
   if (!bad_.ok() && bad_line_ <= named.line) return;
-  bad_ = absl::DataLossError(absl::StrCat(data::NameOf(line.event_id, named.sequence), ": it named ",
+  bad_ = absl::DataLossError(absl::StrCat(data::NameOf(user.event_id, named.sequence), ": it named ",
                                           UserName(user.user_id), " by another address"));
   bad_line_ = named.line;
 }

@@ -35,7 +35,7 @@ class LogVerifier {
   // All lines in the order of the export, also behind an entry that is bad: what is said of people may tell that an
   // earlier one is.
   void Add(const ExportEntry& line);
-  void Add(const ExportPerson& line);
+  void Add(const data::NamedUser& user);
   // Of the first bad entry so far: DATA_LOSS that names it.
   const absl::Status& bad() const { return bad_; }
   // What was verified, for people. DATA_LOSS that names the first bad entry, or where there is none says what else is

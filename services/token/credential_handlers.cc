@@ -17,6 +17,8 @@ using internal::token::v1::CreateEmailTokensRequest;
 using internal::token::v1::CreateEmailTokensResponse;
 using internal::token::v1::FindEmailTokenRequest;
 using internal::token::v1::FindEmailTokenResponse;
+using internal::token::v1::RecheckCredentialsRequest;
+using internal::token::v1::RecheckCredentialsResponse;
 using internal::token::v1::RevokeEmailTokensRequest;
 
 // E-mail tokens are made and unmade by the service that mails their keys.
@@ -40,6 +42,7 @@ absl::Status RequireMailingService(const rpc::Call& call) {
 }
 
 constexpr int kMaxTokensPerCall = 1000;
+constexpr int kMaxCallers = 10000;
 
 // The id in a field; nil where it is none, which is then a bad field.
 Uuid ParseId(std::string_view bytes, std::string_view field, FieldViolations& fields) {
@@ -154,6 +157,32 @@ absl::Status CredentialHandlers::CheckCredential(const rpc::Call& call, const Ch
         PARLEY_ASSIGN_OR_RETURN(const data::User user, FindActedFor(tx, credential, request.act_for()));
         return ResponseOf(credential, user);
       }));
+  return absl::OkStatus();
+}
+
+absl::Status CredentialHandlers::RecheckCredentials(const rpc::Call& call, const RecheckCredentialsRequest& request,
+                                                    RecheckCredentialsResponse& response) const {
+  PARLEY_RETURN_IF_ERROR(RequireService(call));
+  FieldViolations fields;
+  std::vector<PastCaller> callers;
+  if (request.callers_size() > kMaxCallers) fields.Add("callers", absl::StrCat("must be at most ", kMaxCallers));
+  for (int i = 0; i < request.callers_size(); ++i) {
+    const auto& given = request.callers(i);
+    const std::string path = absl::StrCat("callers[", i, "]");
+    PastCaller& caller = callers.emplace_back();
+    caller.credential_id = ParseId(given.credential_id(), path + ".credential_id", fields);
+    caller.email_token = given.email_token();
+    caller.user_id = ParseId(given.user_id(), path + ".user_id", fields);
+    caller.staff = given.role() == v1::User::STAFF;
+    if (!given.acting_user_id().empty()) {
+      caller.acting_id = ParseId(given.acting_user_id(), path + ".acting_user_id", fields);
+    }
+  }
+  PARLEY_RETURN_IF_ERROR(fields.ToStatus());
+  PARLEY_ASSIGN_OR_RETURN(const auto verdicts, data::Transact(pool_, call.deadline, [&](data::Transaction& tx) {
+                            return Credentials(tx).Recheck(callers);
+                          }));
+  for (const Credentials::Verdict verdict : verdicts) response.add_verdicts(verdict);
   return absl::OkStatus();
 }
 

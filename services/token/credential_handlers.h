@@ -18,6 +18,8 @@ class CredentialHandlers {
 
   absl::Status CheckCredential(const rpc::Call& call, const internal::token::v1::CheckCredentialRequest& request,
                                internal::token::v1::CheckCredentialResponse& response) const;
+  absl::Status RecheckCredentials(const rpc::Call& call, const internal::token::v1::RecheckCredentialsRequest& request,
+                                  internal::token::v1::RecheckCredentialsResponse& response) const;
   absl::Status CreateEmailTokens(const rpc::Call& call, const internal::token::v1::CreateEmailTokensRequest& request,
                                  internal::token::v1::CreateEmailTokensResponse& response) const;
   absl::Status FindEmailToken(const rpc::Call& call, const internal::token::v1::FindEmailTokenRequest& request,

@@ -39,4 +39,52 @@ absl::StatusOr<std::optional<Credential>> Credentials::FindEmailToken(std::strin
   return Credential{row.GetUuid(0), row.GetUuid(1), StateOf(row, 2), v1::User::MEMBER, row.GetUuid(3), row.GetTime(4)};
 }
 
+// Each by itself, by the primary keys, so that the plan is the same at any size of the tables.
+constexpr data::Statement kRecheck{"recheck_credentials", R"sql(
+  select coalesce(case when c.email_token then
+                         t.revoke_time is null and u.state <> 'DEACTIVATED'
+                       when c.acting_id is null then
+                         k.revoke_time is null and u.state = 'ACTIVE' and k.user_id = c.user_id
+                       else
+                         k.revoke_time is null and a.state = 'ACTIVE' and k.user_id = c.acting_id
+                         and u.state <> 'DEACTIVATED'
+                  end, false) as holds,
+         coalesce(t.expire_time <= now(), false) as expired,
+         (c.staff and u.role <> 'STAFF') or (c.acting_id is not null and a.role <> 'STAFF') as role_lost
+  from unnest($1::uuid[], $2::bool[], $3::uuid[], $4::bool[], $5::uuid[])
+    with ordinality as n (credential_id, email_token, user_id, staff, acting, position)
+  cross join lateral (select n.credential_id, n.email_token, n.user_id, n.staff,
+                             nullif(n.acting, '00000000-0000-0000-0000-000000000000') as acting_id) c
+  left join api_keys k on not c.email_token and k.api_key_id = c.credential_id
+  left join email_tokens t on c.email_token and t.email_token_id = c.credential_id
+  left join users u on u.user_id = c.user_id
+  left join users a on a.user_id = c.acting_id
+  order by n.position)sql"};
+
+absl::StatusOr<std::vector<Credentials::Verdict>> Credentials::Recheck(const std::vector<PastCaller>& callers) {
+  std::vector<Uuid> credential_ids, user_ids, acting_ids;
+  std::vector<bool> email_tokens, staff;
+  for (const PastCaller& caller : callers) {
+    credential_ids.push_back(caller.credential_id);
+    email_tokens.push_back(caller.email_token);
+    user_ids.push_back(caller.user_id);
+    staff.push_back(caller.staff);
+    acting_ids.push_back(caller.acting_id.value_or(Uuid{}));
+  }
+  data::Params params;
+  params.AddUuids(credential_ids).AddBools(email_tokens).AddUuids(user_ids).AddBools(staff).AddUuids(acting_ids);
+  PARLEY_ASSIGN_OR_RETURN(const data::Result result, tx_.Execute(kRecheck, params));
+  std::vector<Verdict> verdicts;
+  for (int i = 0; i < result.size(); ++i) {
+    const data::Row row = result[i];
+    const bool holds = row.GetBool(0), expired = row.GetBool(1), role_lost = !row.IsNull(2) && row.GetBool(2);
+    using internal::token::v1::RecheckCredentialsResponse;
+    verdicts.push_back(!holds      ? RecheckCredentialsResponse::INVALID
+                       : expired   ? RecheckCredentialsResponse::EXPIRED
+                       : role_lost ? RecheckCredentialsResponse::ROLE_LOST
+                                   : RecheckCredentialsResponse::GOOD);
+  }
+  return verdicts;
+}
+
 }  // namespace parley::token

@@ -4,9 +4,11 @@
 
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "common/data/transaction.h"
 #include "common/data/users.h"
+#include "parley/internal/token/v1/credential_service.pb.h"
 
 namespace parley::token {
 
@@ -20,6 +22,15 @@ struct Credential {
   std::optional<absl::Time> expire_time;
 };
 
+// Somebody who once called, and with what.
+struct PastCaller {
+  Uuid credential_id;
+  bool email_token = false;       // else an API key
+  Uuid user_id;                   // with whose rights
+  bool staff = false;             // the role of that user
+  std::optional<Uuid> acting_id;  // the staff user who acted for user_id, whose key it is
+};
+
 // Within one transaction, which must outlive it.
 class Credentials {
  public:
@@ -30,6 +41,10 @@ class Credentials {
   // Nothing where it is unknown or revoked, its event deleted (E10), or its user deactivated (U4). A guest is a member,
   // whoever its user is (T4).
   absl::StatusOr<std::optional<Credential>> FindEmailToken(std::string_view key_hash);
+
+  using Verdict = internal::token::v1::RecheckCredentialsResponse::Verdict;
+  // What has become of each of them, in their order.
+  absl::StatusOr<std::vector<Verdict>> Recheck(const std::vector<PastCaller>& callers);
 
  private:
   data::Transaction& tx_;

@@ -34,6 +34,8 @@ TokenServer::TokenServer(rpc::CallQueue& queue, const TokenHandlers& handlers)
 CredentialServer::CredentialServer(rpc::CallQueue& queue, const CredentialHandlers& handlers)
     : check_credential_(queue, "/parley.internal.token.v1.CredentialService/CheckCredential",
                         std::bind_front(&CredentialHandlers::CheckCredential, &handlers)),
+      recheck_credentials_(queue, "/parley.internal.token.v1.CredentialService/RecheckCredentials",
+                           std::bind_front(&CredentialHandlers::RecheckCredentials, &handlers)),
       create_email_tokens_(queue, "/parley.internal.token.v1.CredentialService/CreateEmailTokens",
                            std::bind_front(&CredentialHandlers::CreateEmailTokens, &handlers)),
       find_email_token_(queue, "/parley.internal.token.v1.CredentialService/FindEmailToken",

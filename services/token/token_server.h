@@ -94,6 +94,11 @@ class CredentialServer final : public internal::token::v1::CredentialService::Ca
                                             internal::token::v1::CheckCredentialResponse* response) override {
     return check_credential_.Start(context, request, response);
   }
+  grpc::ServerUnaryReactor* RecheckCredentials(grpc::CallbackServerContext* context,
+                                               const internal::token::v1::RecheckCredentialsRequest* request,
+                                               internal::token::v1::RecheckCredentialsResponse* response) override {
+    return recheck_credentials_.Start(context, request, response);
+  }
   grpc::ServerUnaryReactor* CreateEmailTokens(grpc::CallbackServerContext* context,
                                               const internal::token::v1::CreateEmailTokensRequest* request,
                                               internal::token::v1::CreateEmailTokensResponse* response) override {
@@ -113,6 +118,8 @@ class CredentialServer final : public internal::token::v1::CredentialService::Ca
  private:
   rpc::Method<internal::token::v1::CheckCredentialRequest, internal::token::v1::CheckCredentialResponse>
       check_credential_;
+  rpc::Method<internal::token::v1::RecheckCredentialsRequest, internal::token::v1::RecheckCredentialsResponse>
+      recheck_credentials_;
   rpc::Method<internal::token::v1::CreateEmailTokensRequest, internal::token::v1::CreateEmailTokensResponse>
       create_email_tokens_;
   rpc::Method<internal::token::v1::FindEmailTokenRequest, internal::token::v1::FindEmailTokenResponse>

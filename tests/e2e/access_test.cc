@@ -6,6 +6,7 @@
 #include "absl/strings/str_split.h"
 #include "common/data/key.h"
 #include "tests/e2e/e2e_test.h"
+#include "tests/support/stream.h"
 
 namespace parley::e2e {
 namespace {
@@ -65,6 +66,19 @@ Call Do(grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Respo
   };
 }
 
+// OK once the stream tells something.
+template <class Request, class Response, class Stub>
+Call Watch(std::unique_ptr<grpc::ClientReader<Response>> (Stub::*method)(grpc::ClientContext*, const Request&),
+           std::function<void(Request&, const World&)> fill) {
+  return [method, fill](Client& client, const World& world) -> absl::Status {
+    Request request;
+    fill(request, world);
+    test::Stream<Response> stream(client, method, request);
+    Eventually([&] { return stream.has_ended() || !stream.messages().empty(); });
+    return stream.messages().empty() ? stream.AwaitEnd() : absl::OkStatus();
+  };
+}
+
 template <class Request>
 void SetName(Request& request, const std::string& name, const std::string& etag) {
   request.set_name(name);
@@ -109,6 +123,14 @@ const std::map<std::string, Row>& Table() {
                                   [](auto& r, const World& w) { r.set_parent(w.event.name()); }),
         "-yynynyyy", true}},
 
+      {"WatchEvent",
+       {Watch<WatchEventRequest, WatchEventResponse>(&Events::WatchEvent,
+                                                     [](auto& r, const World& w) { r.set_name(w.event.name()); }),
+        "-yynynyyy", true}},
+      {"WatchEvents",
+       {Watch<WatchEventsRequest, WatchEventsResponse>(&Events::WatchEvents,
+                                                       [](auto& r, const World&) { r.set_only_new(true); }),
+        "-nnnyyyyy"}},
       {"GetCheckpoint", {Do<GetCheckpointRequest>(&Logs::GetCheckpoint, [](auto&, const World&) {}), "-yyyyyyyy"}},
       {"GetInclusionProof",
        {Do<GetInclusionProofRequest>(&Logs::GetInclusionProof,

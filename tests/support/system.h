@@ -65,6 +65,10 @@ class Client {
   // A call of any method, with an empty request.
   absl::Status CallPath(const std::string& path);
 
+  // For streams, which tests/support/stream.h opens.
+  const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
+  const Metadata& sent() const { return sent_; }
+
   // The initial metadata of the last answer.
   const Metadata& metadata() const { return metadata_; }
   // `parley-call-id` of the last answer; empty where it is not there exactly once.

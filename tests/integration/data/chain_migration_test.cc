@@ -172,7 +172,7 @@ class ChainMigrationTest : public testing::Test {
 
   // The first entry names the parties, in their order, then these; nobody else is named, and the salts open it.
   void ExpectNamed(const OldEvent& event, const std::set<Uuid>& others) {
-    const auto known = Do([&](Transaction& tx) { return LogEntries(tx).ListNamed(event.id); });
+    const auto known = Do([&](Transaction& tx) { return LogEntries(tx).ListNamed({event.id}); });
     std::map<Uuid, NamedUser> by_id;
     std::set<std::string> salts;
     for (const NamedUser& user : *known) {

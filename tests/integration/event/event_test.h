@@ -67,7 +67,7 @@ class EventTest : public testing::Test {
   EventTest()
       : signer(*rpc::Signer::Make(std::string(32, 's'))),
         pool(database.service_url(), 16),
-        context{pool, signer, views, Limits()} {
+        context{pool, signer, views, Limits(), [](const Uuid&) {}} {
     ann = UserOf("ann@example.org", token::v1::User::MEMBER);
     bob = UserOf("bob@example.org", token::v1::User::MEMBER);
     eve = UserOf("eve@example.org", token::v1::User::MEMBER);

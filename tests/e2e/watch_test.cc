@@ -1,0 +1,302 @@
+// Following events live, by the contract: what comes, in which order, until when.
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "tests/e2e/e2e_test.h"
+#include "tests/support/stream.h"
+
+namespace parley::e2e {
+namespace {
+
+using event::v1::WatchEventRequest;
+using event::v1::WatchEventResponse;
+using event::v1::WatchEventsRequest;
+using event::v1::WatchEventsResponse;
+using EventStream = test::Stream<WatchEventResponse>;
+using LogStream = test::Stream<WatchEventsResponse>;
+
+WatchEventRequest From(const std::string& name, int64_t after = 0) {
+  WatchEventRequest request;
+  request.set_name(name);
+  request.set_after_sequence(after);
+  return request;
+}
+
+WatchEventsRequest FromCursor(const std::string& cursor) {
+  WatchEventsRequest request;
+  request.set_cursor(cursor);
+  return request;
+}
+
+WatchEventsRequest FromNow() {
+  WatchEventsRequest request;
+  request.set_only_new(true);
+  return request;
+}
+
+std::vector<int64_t> SequencesOf(const std::vector<WatchEventResponse>& steps) {
+  std::vector<int64_t> sequences;
+  for (const auto& step : steps) sequences.push_back(step.sequence());
+  return sequences;
+}
+
+std::vector<std::string> EntriesOf(const std::vector<WatchEventsResponse>& steps) {
+  std::vector<std::string> names;
+  for (const auto& step : steps) names.push_back(step.log_entry().name());
+  return names;
+}
+
+class WatchTest : public E2eTest {
+ protected:
+  static void SetUpTestSuite() {
+    StartSystem({{"event", {{"watch-progress", "1s"}, {"slow-reader", "2s"}, {"max-watches-of-caller", "5"}}}});
+  }
+
+  static Client& Ann() {
+    static Client* ann = new Client(Member("ann@example.com"));
+    return *ann;
+  }
+};
+
+TEST_F(WatchTest, A2_L1_AnEventIsToldFromTheBeginningThenLiveWithTheEventAsItThenStood) {
+  Client ann = Ann(), bob = Member("bob@example.com");
+  ASSERT_OK_AND_ASSIGN(const Event created,
+                       ann.Call(&Events::CreateEvent, Proposal({"bob@example.com"}, {SlotIn(1), SlotIn(2)})));
+  ASSERT_OK_AND_ASSIGN(const Event narrowed, bob.Call(&Events::UpdateEvent, Narrowed(created, {SlotIn(2)})));
+  EventStream stream(ann, &Events::WatchEvent, From(created.name()));
+  ASSERT_TRUE(stream.AwaitSteps(2));
+  ASSERT_TRUE(stream.AwaitProgress());
+  ASSERT_OK_AND_ASSIGN(const Event agreed, ann.Call(&Events::ConfirmEvent, Confirmation(narrowed)));
+  ASSERT_TRUE(stream.AwaitSteps(3));
+  const auto steps = stream.steps();
+  EXPECT_THAT(SequencesOf(steps), ElementsAre(1, 2, 3));
+  EXPECT_EQ(steps[0].event().SerializeAsString(), created.SerializeAsString());
+  EXPECT_EQ(steps[1].event().SerializeAsString(), narrowed.SerializeAsString());
+  EXPECT_EQ(steps[2].event().SerializeAsString(), agreed.SerializeAsString());
+  // Nothing was written by watching.
+  const auto log = LogOf(ann, created.name());
+  ASSERT_EQ(log.size(), 3);
+  for (size_t i = 0; i < log.size(); ++i) {
+    EXPECT_EQ(steps[i].log_entry().SerializeAsString(), log[i].SerializeAsString());
+  }
+}
+
+TEST_F(WatchTest, AWatchOfAnEventGoesOnFromAnySequence) {
+  Client ann = Ann();
+  ASSERT_OK_AND_ASSIGN(const Event event, ann.Call(&Events::CreateEvent, Proposal({}, {SlotIn(1)})));
+  for (int i = 0; i < 4; ++i) ASSERT_THAT(ann.Call(&Events::GetEvent, Named(event.name())), Succeeds());
+  for (int64_t after = 0; after <= 5; ++after) {
+    EventStream stream(ann, &Events::WatchEvent, From(event.name(), after));
+    ASSERT_TRUE(stream.AwaitProgress());
+    std::vector<int64_t> expected;
+    for (int64_t sequence = after + 1; sequence <= 5; ++sequence) expected.push_back(sequence);
+    EXPECT_EQ(SequencesOf(stream.steps()), expected);
+    EXPECT_EQ(stream.messages().back().sequence(), 5);
+  }
+  EventStream beyond(ann, &Events::WatchEvent, From(event.name(), 6));
+  EXPECT_THAT(beyond.AwaitEnd(), Fails(absl::StatusCode::kOutOfRange, error::v1::CURSOR_INVALID));
+}
+
+TEST_F(WatchTest, ALongLogIsToldWhole) {
+  Client ann = Ann();
+  ASSERT_OK_AND_ASSIGN(Event event, ann.Call(&Events::CreateEvent, Proposal({}, {SlotIn(1)})));
+  for (int i = 2; i <= 350; ++i) {
+    event.set_title(absl::StrCat("title ", i));
+    event::v1::UpdateEventRequest update;
+    *update.mutable_event() = event;
+    update.mutable_update_mask()->add_paths("title");
+    ASSERT_OK_AND_ASSIGN(event, ann.Call(&Events::UpdateEvent, update));
+  }
+  EventStream of_event(ann, &Events::WatchEvent, From(event.name()));
+  LogStream of_all(ann, &Events::WatchEvents, {});
+  ASSERT_TRUE(of_event.AwaitProgress());
+  const auto told = of_event.steps();
+  ASSERT_EQ(told.size(), 350);
+  for (int i = 2; i <= 350; ++i) {
+    const auto& step = told[i - 1];
+    ASSERT_EQ(step.sequence(), i);
+    ASSERT_EQ(step.event().title(), absl::StrCat("title ", i));
+    ASSERT_EQ(step.event().revision(), i);
+  }
+  ASSERT_TRUE(Eventually([&] {
+    const auto steps = of_all.steps();
+    return !steps.empty() && steps.back().event().name() == event.name() && steps.back().event().revision() == 350;
+  }));
+  int64_t revision = 0;
+  for (const auto& step : of_all.steps()) {
+    if (step.event().name() != event.name()) continue;
+    ASSERT_EQ(step.log_entry().sequence(), ++revision);
+    ASSERT_EQ(step.event().revision(), revision);
+  }
+  EXPECT_EQ(revision, 350);
+}
+
+TEST_F(WatchTest, E10_TheDeletionIsToldThenTheStreamEndsWellForGuestsToo) {
+  Client ann = Ann(), staff = Staff();
+  ASSERT_OK_AND_ASSIGN(const Event event,
+                       ann.Call(&Events::CreateEvent, Proposal({"leaver@example.org"}, {SlotIn(1), SlotIn(2)})));
+  Client guest = system->As(GuestKey(ann, event, "leaver@example.org"));
+  EventStream of_party(ann, &Events::WatchEvent, From(event.name()));
+  EventStream of_guest(guest, &Events::WatchEvent, From(event.name()));
+  LogStream of_all(ann, &Events::WatchEvents, FromNow());
+  ASSERT_TRUE(of_party.AwaitProgress() && of_guest.AwaitProgress() && of_all.AwaitProgress());
+  ASSERT_THAT(staff.Call(&Events::DeleteEvent, Deletion(event)), Succeeds());
+  for (const EventStream* stream : {&of_party, &of_guest}) {
+    EXPECT_THAT(stream->AwaitEnd(), Succeeds());
+    ASSERT_FALSE(stream->steps().empty());
+    EXPECT_TRUE(stream->steps().back().log_entry().data().deleted());
+    EXPECT_EQ(stream->steps().back().event().revision(), 2);
+  }
+  ASSERT_TRUE(of_all.AwaitSteps(1));
+  EXPECT_TRUE(of_all.steps().back().log_entry().data().deleted());
+  EXPECT_FALSE(of_all.has_ended());
+  // Whoever comes later, and may, is told the same.
+  EventStream later(ann, &Events::WatchEvent, From(event.name()));
+  EXPECT_THAT(later.AwaitEnd(), Succeeds());
+  EXPECT_TRUE(later.steps().back().log_entry().data().deleted());
+  EventStream behind(ann, &Events::WatchEvent, From(event.name(), later.steps().back().sequence()));
+  EXPECT_THAT(behind.AwaitEnd(), Succeeds());
+  EXPECT_THAT(behind.steps(), IsEmpty());
+}
+
+TEST_F(WatchTest, AllEventsAreToldToStaffAndTheirOwnToMembersAndEachGoesOnFromAnyCursor) {
+  Client ann = Ann(), eve = Member("eve@example.com"), staff = Staff();
+  LogStream to_ann(ann, &Events::WatchEvents, FromNow()), to_eve(eve, &Events::WatchEvents, FromNow()),
+      to_staff(staff, &Events::WatchEvents, FromNow());
+  ASSERT_TRUE(to_ann.AwaitProgress() && to_eve.AwaitProgress() && to_staff.AwaitProgress());
+  std::vector<std::string> of_ann, of_eve, all;
+  for (int i = 0; i < 10; ++i) {
+    ASSERT_OK_AND_ASSIGN(const Event mine, ann.Call(&Events::CreateEvent, Proposal({}, {SlotIn(1)})));
+    ASSERT_OK_AND_ASSIGN(const Event hers, eve.Call(&Events::CreateEvent, Proposal({}, {SlotIn(1)})));
+    of_ann.push_back(mine.name() + "/logEntries/1");
+    of_eve.push_back(hers.name() + "/logEntries/1");
+  }
+  ASSERT_OK_AND_ASSIGN(const Event both, ann.Call(&Events::CreateEvent, Proposal({"eve@example.com"}, {SlotIn(1)})));
+  of_ann.push_back(both.name() + "/logEntries/1");
+  of_eve.push_back(both.name() + "/logEntries/1");
+  ASSERT_TRUE(to_ann.AwaitSteps(11) && to_eve.AwaitSteps(11) && to_staff.AwaitSteps(21));
+  EXPECT_THAT(EntriesOf(to_ann.steps()), ::testing::UnorderedElementsAreArray(of_ann));
+  EXPECT_THAT(EntriesOf(to_eve.steps()), ::testing::UnorderedElementsAreArray(of_eve));
+  // The order is the same for all, and for ever.
+  const auto steps = to_staff.steps();
+  for (size_t i = 0; i < steps.size(); i += 5) {
+    LogStream resumed(staff, &Events::WatchEvents, FromCursor(steps[i].cursor()));
+    ASSERT_TRUE(resumed.AwaitSteps(steps.size() - i - 1));
+    const auto again = resumed.steps();
+    for (size_t j = 0; j < again.size() && i + 1 + j < steps.size(); ++j) {
+      EXPECT_EQ(again[j].SerializeAsString(), steps[i + 1 + j].SerializeAsString());
+    }
+  }
+  // A cursor is no permission, and holds for everybody.
+  LogStream by_eve(eve, &Events::WatchEvents, FromCursor(steps[0].cursor()));
+  ASSERT_TRUE(by_eve.AwaitProgress());
+  for (const auto& step : by_eve.steps()) EXPECT_THAT(of_eve, ::testing::Contains(step.log_entry().name()));
+}
+
+TEST_F(WatchTest, OnlyEntriesOfTheOccurrencesThatAreAskedForAreTold) {
+  Client ann = Ann();
+  WatchEventsRequest request = FromNow();
+  request.add_occurrences(LogEntry::UPDATE);
+  LogStream stream(ann, &Events::WatchEvents, request);
+  ASSERT_TRUE(stream.AwaitProgress());
+  ASSERT_OK_AND_ASSIGN(const Event event, ann.Call(&Events::CreateEvent, Proposal({}, {SlotIn(1), SlotIn(2)})));
+  ASSERT_THAT(ann.Call(&Events::GetEvent, Named(event.name())), Succeeds());
+  ASSERT_THAT(ann.Call(&Events::UpdateEvent, Narrowed(event, {SlotIn(2)})), Succeeds());
+  ASSERT_TRUE(stream.AwaitSteps(2));
+  EXPECT_THAT(EntriesOf(stream.steps()), ElementsAre(event.name() + "/logEntries/1", event.name() + "/logEntries/3"));
+}
+
+TEST_F(WatchTest, AQuietReaderIsToldTheCursorAgainAndAgain) {
+  Client ann = Ann(), staff = Staff();
+  LogStream of_all(ann, &Events::WatchEvents, FromNow());
+  ASSERT_TRUE(of_all.AwaitProgress());
+  ASSERT_OK_AND_ASSIGN(const Event event, ann.Call(&Events::CreateEvent, Proposal({}, {SlotIn(1)})));
+  ASSERT_TRUE(of_all.AwaitSteps(1));
+  const std::string before = of_all.messages().back().cursor();
+  EventStream of_event(ann, &Events::WatchEvent, From(event.name(), 1));
+  // Others' events take the cursor on.
+  ASSERT_THAT(staff.Call(&Events::CreateEvent, Proposal({"somebody@example.org"}, {SlotIn(1)})), Succeeds());
+  EXPECT_TRUE(Eventually([&] { return of_event.messages().size() >= 3; }));
+  EXPECT_TRUE(Eventually([&] { return of_all.messages().back().cursor() != before; }));
+  EXPECT_EQ(of_all.steps().size(), 1);
+  EXPECT_THAT(of_event.steps(), IsEmpty());
+  for (const auto& message : of_event.messages()) EXPECT_EQ(message.sequence(), 1);
+}
+
+TEST_F(WatchTest, WhatIsNotACursorAndWhatIsOneOfAnotherLogIsSaid) {
+  Client ann = Ann();
+  for (const char* cursor :
+       {"x", "1", "-", "1-", "1-00", "0-0011223344556677", "-1-0011223344556677", "01-0011223344556677",
+        "99999999999999999999-0011223344556677", "1-001122334455667G", "1-00112233445566AA"}) {
+    LogStream stream(ann, &Events::WatchEvents, FromCursor(cursor));
+    EXPECT_THAT(stream.AwaitEnd(), Fails(absl::StatusCode::kInvalidArgument, error::v1::INVALID_FIELDS)) << cursor;
+  }
+  for (const char* cursor : {"1-0011223344556677", "999999999999-0011223344556677"}) {
+    LogStream stream(ann, &Events::WatchEvents, FromCursor(cursor));
+    EXPECT_THAT(stream.AwaitEnd(), Fails(absl::StatusCode::kOutOfRange, error::v1::CURSOR_INVALID)) << cursor;
+  }
+  WatchEventsRequest both = FromCursor("0-");
+  both.set_only_new(true);
+  both.add_occurrences(LogEntry::OCCURRENCE_UNSPECIFIED);
+  LogStream stream(ann, &Events::WatchEvents, both);
+  const absl::Status bad = stream.AwaitEnd();
+  EXPECT_THAT(bad, Fails(absl::StatusCode::kInvalidArgument, error::v1::INVALID_FIELDS));
+  EXPECT_EQ(test::DetailOf<google::rpc::BadRequest>(bad)->field_violations_size(), 2);
+  EventStream negative(ann, &Events::WatchEvent, From("events/nonsense", -1));
+  EXPECT_EQ(test::DetailOf<google::rpc::BadRequest>(negative.AwaitEnd())->field_violations_size(), 2);
+}
+
+TEST_F(WatchTest, U4_T5_WhoseRightsEndIsCutOffWithinASecond) {
+  Client ann = Ann(), staff = Staff();
+  ASSERT_OK_AND_ASSIGN(const Event event, ann.Call(&Events::CreateEvent,
+                                                   Proposal({"fired@example.com", "former@example.org"}, {SlotIn(1)})));
+  const std::string key = system->MakeMember("fired@example.com");
+  Client fired = system->As(key);
+  Client guest = system->As(GuestKey(ann, event, "former@example.org"));
+  Client acting = StaffFor("fired@example.com");
+  EventStream by_key(fired, &Events::WatchEvent, From(event.name()));
+  LogStream all_by_key(fired, &Events::WatchEvents, FromNow());
+  EventStream by_staff(acting, &Events::WatchEvent, From(event.name()));
+  EventStream by_guest(guest, &Events::WatchEvent, From(event.name()));
+  EventStream by_ann(ann, &Events::WatchEvent, From(event.name()));
+  ASSERT_TRUE(by_key.AwaitProgress() && all_by_key.AwaitProgress() && by_guest.AwaitProgress() &&
+              by_ann.AwaitProgress() && by_staff.AwaitProgress());
+
+  const auto expect_end = [](const auto& stream, Reason reason) {
+    const absl::Time revoked = absl::Now();
+    EXPECT_THAT(stream.AwaitEnd(), Fails(absl::StatusCode::kUnauthenticated, reason));
+    EXPECT_LT(absl::Now() - revoked, absl::Seconds(1));
+  };
+  token::v1::RevokeEmailTokenRequest revoke;
+  revoke.set_name("events/-/emailTokens/self");
+  ASSERT_THAT(guest.Call(&Tokens::RevokeEmailToken, revoke), Succeeds());
+  expect_end(by_guest, error::v1::CREDENTIAL_INVALID);
+  token::v1::DeactivateUserRequest deactivate;
+  deactivate.set_name(UserOf("fired@example.com"));
+  ASSERT_THAT(staff.Call(&Tokens::DeactivateUser, deactivate), Succeeds());
+  expect_end(by_key, error::v1::CREDENTIAL_INVALID);
+  expect_end(all_by_key, error::v1::CREDENTIAL_INVALID);
+  expect_end(by_staff, error::v1::CREDENTIAL_INVALID);
+  EXPECT_FALSE(by_ann.has_ended());
+}
+
+TEST_F(WatchTest, ACallerHasSoManyWatchesAndNoMore) {
+  Client many = Member("many@example.com");
+  std::vector<std::unique_ptr<LogStream>> streams;
+  for (int i = 0; i < 5; ++i) {
+    streams.push_back(std::make_unique<LogStream>(many, &Events::WatchEvents, FromNow()));
+    ASSERT_TRUE(streams.back()->AwaitProgress());
+  }
+  LogStream beyond(many, &Events::WatchEvents, FromNow());
+  const absl::Status refused = beyond.AwaitEnd();
+  EXPECT_THAT(refused, Fails(absl::StatusCode::kResourceExhausted, error::v1::RATE_LIMITED));
+  EXPECT_TRUE(test::DetailOf<google::rpc::RetryInfo>(refused).has_value());
+  // One that ends makes room for another.
+  streams.pop_back();
+  EXPECT_TRUE(Eventually([&] {
+    LogStream next(many, &Events::WatchEvents, FromNow());
+    return next.AwaitProgress();
+  }));
+}
+
+}  // namespace
+}  // namespace parley::e2e
