@@ -11,7 +11,7 @@
 
 #include <grpcpp/grpcpp.h>
 
-#include <deque>
+#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -163,7 +163,7 @@ class Stream : public OpenStream, public grpc::ServerWriteReactor<Response> {
     grpc::ServerWriteReactor<Response>::Finish(EndOf(method_, call_, *end_));
   }
 
-  std::deque<Message> waiting_ ABSL_GUARDED_BY(mutex_);
+  std::list<Message> waiting_ ABSL_GUARDED_BY(mutex_);
   Message written_ ABSL_GUARDED_BY(mutex_);  // while it is being written
   std::shared_ptr<Stream> self_;
 };

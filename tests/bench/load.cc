@@ -7,6 +7,7 @@
 //   parley-bench-load create    CreateEvent: the caller, two other users, three slots
 //   parley-bench-load get       GetEvent of events that `prepare` made
 //   parley-bench-load lag       how long it takes until a checkpoint has the entry of a new event, beside `create`
+//   parley-bench-load watch     how long it takes until thousands of watchers are told of a change
 #include <sys/resource.h>
 
 #include <atomic>
@@ -21,6 +22,7 @@
 #include "parley/event/v1/event_service.grpc.pb.h"
 #include "parley/event/v1/log_service.grpc.pb.h"
 #include "parley/token/v1/token_service.grpc.pb.h"
+#include "tests/bench/watch.h"
 
 namespace parley::bench {
 namespace {
@@ -36,6 +38,7 @@ struct Settings {
   int channels = 4;
   int users = 1000;
   int events = 10000;
+  int watchers = 5000;
   double seconds = 5;
   double warm_up = 1;
 };
@@ -265,6 +268,9 @@ int RunLag(const Settings& settings, const std::string& caller) {
 
 int Run(const std::string& what, const Settings& settings) {
   std::vector<std::string> names;
+  if (what == "watch") {
+    return RunWatch({settings.gateway, settings.key, settings.watchers, settings.channels, settings.seconds});
+  }
   if (what == "get") {
     std::ifstream file(settings.names_file);
     for (std::string name; std::getline(file, name);) names.push_back(name);
@@ -318,6 +324,9 @@ int main(int argc, char** argv) {
   config.Subcommand("create", "Creates events, with three parties and three slots.");
   add_times();
   config.Subcommand("lag", "Creates one event after the other, and waits until a checkpoint has it.");
+  config.Add("seconds", settings.seconds, "For how long.", 0.1, 86400);
+  config.Subcommand("watch", "Opens watchers, and changes what they watch.");
+  config.Add("watchers", settings.watchers, "How many.", 2, 1000000);
   config.Add("seconds", settings.seconds, "For how long.", 0.1, 86400);
   config.Subcommand("get", "Reads random ones of the events that are named in a file.");
   add_times();

@@ -1,4 +1,7 @@
 // Following events live, by the contract: what comes, in which order, until when.
+#include <csignal>
+
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "tests/e2e/e2e_test.h"
@@ -48,7 +51,11 @@ std::vector<std::string> EntriesOf(const std::vector<WatchEventsResponse>& steps
 class WatchTest : public E2eTest {
  protected:
   static void SetUpTestSuite() {
-    StartSystem({{"event", {{"watch-progress", "1s"}, {"slow-reader", "2s"}, {"max-watches-of-caller", "5"}}}});
+    StartSystem({{"event",
+                  {{"watch-progress", "1s"},
+                   {"slow-reader", "2s"},
+                   {"max-watches-of-caller", "5"},
+                   {"views-per-minute", "100000"}}}});
   }
 
   static Client& Ann() {
@@ -294,8 +301,192 @@ TEST_F(WatchTest, ACallerHasSoManyWatchesAndNoMore) {
   streams.pop_back();
   EXPECT_TRUE(Eventually([&] {
     LogStream next(many, &Events::WatchEvents, FromNow());
-    return next.AwaitProgress();
+    Eventually([&] { return next.has_ended() || !next.messages().empty(); });
+    return !next.messages().empty();
   }));
+}
+
+// A reader that takes only what it is told to.
+template <class Response>
+class Reader {
+ public:
+  template <class Request>
+  Reader(Client& client,
+         std::unique_ptr<grpc::ClientReader<Response>> (Events::*method)(grpc::ClientContext*, const Request&),
+         const Request& request)
+      : stub_(client.channel()) {
+    for (const auto& [key, value] : client.sent()) context_.AddMetadata(key, value);
+    reader_ = (stub_.*method)(&context_, request);
+  }
+  ~Reader() { context_.TryCancel(); }
+
+  // All that is left, and the end.
+  std::pair<std::vector<Response>, absl::Status> ReadAll() {
+    std::vector<Response> messages;
+    for (Response message; reader_->Read(&message);) messages.push_back(message);
+    return {messages, test::StatusOf(reader_->Finish())};
+  }
+
+ private:
+  Events stub_;
+  grpc::ClientContext context_;
+  std::unique_ptr<grpc::ClientReader<Response>> reader_;
+};
+
+// The line by which the event service tells that a watch is over.
+bool HasEnded(System& of, const std::string& code) {
+  for (const auto& line : of.Log("event")) {
+    if (line.value("method", "") == "/parley.event.v1.EventService/WatchEvent" && line.value("code", "") == code) {
+      return true;
+    }
+  }
+  return false;
+}
+
+// Much for each entry: titles and addresses are as long as they may be.
+Event MakeLargeEvent(Client& client) {
+  std::vector<std::string> parties;
+  for (int i = 0; i < 60; ++i) {
+    parties.push_back(
+        absl::StrCat(std::string(60, 'a'), "@", std::string(60, 'b'), ".", std::string(60, 'c'), i, ".example"));
+  }
+  return *client.Call(&Events::CreateEvent, Proposal(parties, {SlotIn(1), SlotIn(2)}));
+}
+
+TEST_F(WatchTest, AReaderThatTakesNothingIsSentAwayWithACursorAndGoesOnFromItWithoutLoss) {
+  Client ann = Ann();
+  const Event event = MakeLargeEvent(ann);
+  // What is sent and not taken is kept by connections and processes on the way, up to some hundred kilobytes.
+  for (int i = 0; i < 400; ++i) ASSERT_THAT(ann.Call(&Events::GetEvent, Named(event.name())), Succeeds());
+  Reader<WatchEventResponse> reader(ann, &Events::WatchEvent, From(event.name()));
+  ASSERT_TRUE(Eventually([] { return HasEnded(*system, "RESOURCE_EXHAUSTED"); }));
+  const auto [messages, end] = reader.ReadAll();
+  ASSERT_THAT(end, Fails(absl::StatusCode::kResourceExhausted, error::v1::READER_TOO_SLOW));
+  EXPECT_TRUE(test::DetailOf<google::rpc::RetryInfo>(end).has_value());
+  int64_t cursor = 0;
+  ASSERT_TRUE(absl::SimpleAtoi(InfoOf(end, "cursor"), &cursor));
+  ASSERT_FALSE(messages.empty());
+  EXPECT_EQ(messages.back().sequence(), cursor);
+  ASSERT_LT(cursor, 401);
+  EventStream rest(ann, &Events::WatchEvent, From(event.name(), cursor));
+  ASSERT_TRUE(rest.AwaitSteps(401 - cursor));
+  EXPECT_EQ(rest.steps().front().sequence(), cursor + 1);
+  EXPECT_EQ(rest.steps().back().sequence(), 401);
+}
+
+TEST_F(WatchTest, AReaderThatFallsTooFarBehindIsSentAwayToo) {
+  // Its own system: a reader that is slow, but not so slow that it is sent away for that.
+  System own({database->service_url(), {{"event", {{"slow-reader", "1h"}}}, {"gateway", {{"burst", "100000"}}}}});
+  own.Start();
+  Client ann = own.As(own.MakeMember("far.behind@example.com"));
+  const Event event = MakeLargeEvent(ann);
+  Reader<WatchEventResponse> reader(ann, &Events::WatchEvent, From(event.name(), 1));
+  EventStream quick(ann, &Events::WatchEvent, From(event.name(), 1));
+  ASSERT_TRUE(quick.AwaitProgress());
+  int64_t written = 1;
+  while (!HasEnded(own, "RESOURCE_EXHAUSTED") && written < 5000) {
+    for (int i = 0; i < 50; ++i, ++written) {
+      event::v1::UpdateEventRequest update;
+      update.mutable_event()->set_name(event.name());
+      update.mutable_event()->set_etag(absl::StrCat(written));
+      update.mutable_event()->set_title(absl::StrCat("title ", written));
+      ASSERT_THAT(ann.Call(&Events::UpdateEvent, update), Succeeds());
+    }
+  }
+  const auto [messages, end] = reader.ReadAll();
+  ASSERT_THAT(end, Fails(absl::StatusCode::kResourceExhausted, error::v1::READER_TOO_SLOW));
+  int64_t cursor = 0;
+  ASSERT_TRUE(absl::SimpleAtoi(InfoOf(end, "cursor"), &cursor));
+  EXPECT_EQ(messages.back().sequence(), cursor);
+  // Others are told all.
+  EXPECT_TRUE(quick.AwaitSteps(written - 1));
+  EXPECT_FALSE(quick.has_ended());
+}
+
+TEST_F(WatchTest, AServiceThatStopsEndsItsWatchesWithTheCursorAndTheGatewayEndsThemToo) {
+  System own({database->service_url()});
+  own.Start();
+  Client ann = own.As(own.MakeMember("drained@example.com"));
+  ASSERT_OK_AND_ASSIGN(const Event event, ann.Call(&Events::CreateEvent, Proposal({}, {SlotIn(1)})));
+  EventStream of_event(ann, &Events::WatchEvent, From(event.name()));
+  LogStream of_all(ann, &Events::WatchEvents, FromNow());
+  ASSERT_TRUE(of_event.AwaitProgress() && of_all.AwaitProgress());
+  const absl::Time stopped = absl::Now();
+  EXPECT_EQ(own.Stop("event"), 0);
+  EXPECT_LT(absl::Now() - stopped, absl::Seconds(5)) << "watches hold nothing up";
+  const absl::Status end_of_event = of_event.AwaitEnd(), end_of_all = of_all.AwaitEnd();
+  EXPECT_THAT(end_of_event, IsUnavailable());
+  EXPECT_EQ(InfoOf(end_of_event, "cursor"), "1");
+  EXPECT_THAT(end_of_all, IsUnavailable());
+  EXPECT_EQ(InfoOf(end_of_all, "cursor"), of_all.messages().back().cursor());
+  own.Start("event");
+  ASSERT_TRUE(Eventually([&] { return ann.Call(&Events::GetEvent, Named(event.name())).ok(); }));
+  LogStream resumed(ann, &Events::WatchEvents, FromCursor(InfoOf(end_of_all, "cursor")));
+  ASSERT_TRUE(resumed.AwaitSteps(1));
+  EXPECT_EQ(own.Stop("gateway"), 0);
+  EXPECT_THAT(resumed.AwaitEnd(), IsUnavailable());
+}
+
+TEST_F(WatchTest, WhileNobodyKnowsWhetherCallersStillMayNothingIsSentAndThenAllIs) {
+  System own({database->service_url()});
+  own.Start();
+  Client ann = own.As(own.MakeMember("paused@example.com"));
+  ASSERT_OK_AND_ASSIGN(const Event event, ann.Call(&Events::CreateEvent, Proposal({}, {SlotIn(1)})));
+  EventStream stream(ann, &Events::WatchEvent, From(event.name()));
+  ASSERT_TRUE(stream.AwaitProgress());
+  own.Kill("token");
+  // Another process writes, since nobody can call this one.
+  size_t written = 1;
+  EXPECT_TRUE(Eventually([&] {
+    EXPECT_THAT(Staff().Call(&Events::GetEvent, Named(event.name())), Succeeds());
+    ++written;
+    return !Eventually([&] { return stream.steps().size() == written; }, absl::Seconds(1));
+  }));
+  own.Start("token");
+  EXPECT_TRUE(stream.AwaitSteps(written));
+  EXPECT_FALSE(stream.has_ended());
+}
+
+TEST_F(WatchTest, WhatAnotherProcessWritesIsToldWithinASecond) {
+  System other({database->service_url()});
+  other.Start();
+  Client ann = Ann();
+  Client staff = other.As(other.MakeMember("elsewhere@example.com"));
+  ASSERT_OK_AND_ASSIGN(const Event event, staff.Call(&Events::CreateEvent, Proposal({"ann@example.com"}, {SlotIn(1)})));
+  EventStream of_event(ann, &Events::WatchEvent, From(event.name()));
+  LogStream of_all(ann, &Events::WatchEvents, FromNow());
+  ASSERT_TRUE(of_event.AwaitProgress() && of_all.AwaitProgress());
+  ASSERT_TRUE(of_event.AwaitSteps(1));
+  for (size_t i = 2; i <= 5; ++i) {
+    ASSERT_THAT(staff.Call(&Events::GetEvent, Named(event.name())), Succeeds());
+    const absl::Time written = absl::Now();
+    ASSERT_TRUE(of_event.AwaitSteps(i));
+    EXPECT_LT(absl::Now() - written, absl::Seconds(1));
+    ASSERT_TRUE(Eventually([&] {
+      const auto steps = of_all.steps();
+      return !steps.empty() && steps.back().log_entry().sequence() == static_cast<int64_t>(i);
+    }));
+    EXPECT_LT(absl::Now() - written, absl::Seconds(1));
+  }
+}
+
+TEST_F(WatchTest, AClientThatHasVanishedIsNoticed) {
+  System own({database->service_url(), {{"gateway", {{"keepalive", "500ms"}}}}});
+  own.Start();
+  const std::string key = own.MakeMember("vanished@example.com");
+  Client ann = own.As(key);
+  ASSERT_OK_AND_ASSIGN(const Event event, ann.Call(&Events::CreateEvent, Proposal({}, {SlotIn(1)})));
+  test::TemporaryFolder folder;
+  test::Process grpcurl(
+      {test::Given("PARLEY_TEST_GRPCURL"), "-plaintext", "-expand-headers", "-H", "authorization: Bearer ${PARLEY_KEY}",
+       "-d", "{\"name\": \"" + event.name() + "\"}", own.address("gateway"), "parley.event.v1.EventService/WatchEvent"},
+      {{"PARLEY_KEY", key}}, folder.path() + "/out", folder.path() + "/err");
+  ASSERT_TRUE(Eventually([&] { return absl::StrContains(test::Content(folder.path() + "/out"), "logEntry"); }));
+  // Its connection stands, and nobody answers.
+  grpcurl.Signal(SIGSTOP);
+  EXPECT_TRUE(Eventually([&] { return HasEnded(own, "CANCELLED"); }));
+  grpcurl.Signal(SIGKILL);
+  grpcurl.Wait();
 }
 
 }  // namespace

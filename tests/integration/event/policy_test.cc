@@ -122,7 +122,7 @@ TEST_F(PolicyTest, A4_AClosedEventCanBeReadDeletedAndReopened) {
 TEST_F(PolicyTest, N8_WhoeverViewsTooOftenIsToldWhenToComeAgain) {
   absl::Time now = absl::FromUnixSeconds(1900000000);
   rpc::Limiter limited(absl::Seconds(1), 60, [&now] { return now; });
-  const Context strict{pool, signer, limited, Limits()};
+  const Context strict{pool, signer, limited, Limits(), [](const Uuid&) {}};
   ASSERT_OK_AND_ASSIGN(const v1::Event event, Create(ann, Proposal()));
   auto view = [&](int64_t revision) -> absl::Status {
     v1::GetEventRequest request;
