@@ -51,8 +51,8 @@ Uuid ParseId(std::string_view bytes, std::string_view field, FieldViolations& fi
   return id.value_or(Uuid{});
 }
 
-void CheckCount(int count, std::string_view field, FieldViolations& fields) {
-  if (count == 0 || count > kMaxTokensPerCall) fields.Add(field, absl::StrCat("must be 1 to ", kMaxTokensPerCall));
+void CheckCount(int count, int max, std::string_view field, FieldViolations& fields) {
+  if (count == 0 || count > max) fields.Add(field, absl::StrCat("must be 1 to ", max));
 }
 
 // Of a key that holds. CREDENTIAL_INVALID, TOKEN_EXPIRED.
@@ -165,7 +165,7 @@ absl::Status CredentialHandlers::RecheckCredentials(const rpc::Call& call, const
   PARLEY_RETURN_IF_ERROR(RequireService(call));
   FieldViolations fields;
   std::vector<PastCaller> callers;
-  if (request.callers_size() > kMaxCallers) fields.Add("callers", absl::StrCat("must be at most ", kMaxCallers));
+  CheckCount(request.callers_size(), kMaxCallers, "callers", fields);
   for (int i = 0; i < request.callers_size(); ++i) {
     const auto& given = request.callers(i);
     const std::string path = absl::StrCat("callers[", i, "]");
@@ -191,7 +191,7 @@ absl::Status CredentialHandlers::CreateEmailTokens(const rpc::Call& call, const 
   PARLEY_RETURN_IF_ERROR(RequireService(call));
   FieldViolations fields;
   std::vector<EmailTokenHolder> holders;
-  CheckCount(request.holders_size(), "holders", fields);
+  CheckCount(request.holders_size(), kMaxTokensPerCall, "holders", fields);
   for (int i = 0; i < request.holders_size(); ++i) {
     const std::string path = absl::StrCat("holders[", i, "]");
     holders.push_back({ParseId(request.holders(i).event_id(), path + ".event_id", fields),
@@ -245,7 +245,7 @@ absl::Status CredentialHandlers::RevokeEmailTokens(const rpc::Call& call, const 
   PARLEY_RETURN_IF_ERROR(RequireService(call));
   FieldViolations fields;
   std::vector<Uuid> ids;
-  CheckCount(request.email_token_ids_size(), "email_token_ids", fields);
+  CheckCount(request.email_token_ids_size(), kMaxTokensPerCall, "email_token_ids", fields);
   for (int i = 0; i < request.email_token_ids_size(); ++i) {
     ids.push_back(ParseId(request.email_token_ids(i), absl::StrCat("email_token_ids[", i, "]"), fields));
   }

@@ -42,7 +42,7 @@ absl::StatusOr<std::optional<Credential>> Credentials::FindEmailToken(std::strin
 // Each by itself, by the primary keys, so that the plan is the same at any size of the tables.
 constexpr data::Statement kRecheck{"recheck_credentials", R"sql(
   select coalesce(case when c.email_token then
-                         t.revoke_time is null and u.state <> 'DEACTIVATED'
+                         t.revoke_time is null and u.state <> 'DEACTIVATED' and t.user_id = c.user_id
                        when c.acting_id is null then
                          k.revoke_time is null and u.state = 'ACTIVE' and k.user_id = c.user_id
                        else

@@ -15,6 +15,7 @@ using internal::token::v1::CreateEmailTokensResponse;
 using internal::token::v1::RevokeEmailTokensRequest;
 using test::Fails;
 using test::Succeeds;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -290,6 +291,97 @@ TEST_F(CredentialHandlersTest, WithoutTheDatabaseItIsUnavailable) {
   CheckCredentialResponse response;
   EXPECT_THAT(CredentialHandlers(away, kLifetime).CheckCredential(CallByService("gateway"), request, response),
               Fails(absl::StatusCode::kUnavailable, error::v1::UNAVAILABLE));
+}
+
+// ---- Looking again
+
+class RecheckTest : public CredentialHandlersTest {
+ protected:
+  using Request = internal::token::v1::RecheckCredentialsRequest;
+  using Response = internal::token::v1::RecheckCredentialsResponse;
+
+  // Who calls with the key, as a stream remembers it.
+  Request::Caller CallerBy(const std::string& key, const std::string& act_for = "") {
+    const auto found = Check(key, act_for);
+    Request::Caller caller;
+    EXPECT_THAT(found, Succeeds());
+    if (!found.ok()) return caller;
+    caller.set_credential_id(found->credential_id());
+    caller.set_email_token(!found->event_id().empty());
+    caller.set_user_id(found->user_id());
+    caller.set_role(found->role());
+    caller.set_acting_user_id(found->acting_user_id());
+    return caller;
+  }
+
+  std::vector<int> Recheck(const std::vector<Request::Caller>& callers) {
+    Request request;
+    for (const auto& caller : callers) *request.add_callers() = caller;
+    Response response;
+    EXPECT_THAT(credentials.RecheckCredentials(CallByService("event"), request, response), Succeeds());
+    return {response.verdicts().begin(), response.verdicts().end()};
+  }
+
+  void Set(const data::User& user, const std::string& what) {
+    database.Sql("update users set " + what + " where user_id = '" + user.id.ToString() + "'");
+  }
+
+  const Uuid event_id = MakeEvent({anna, ben});
+  const Guest guest = MakeGuest(event_id, ben);
+  const std::string anna_key = MakeApiKey(anna), staff_key = MakeApiKey(staff);
+  const std::vector<Request::Caller> all = {CallerBy(anna_key), CallerBy(staff_key),
+                                            CallerBy(staff_key, "anna@example.com"),
+                                            CallerBy(staff_key, "ben@example.com"), CallerBy(guest.key)};
+};
+
+TEST_F(RecheckTest, U4_T5_WhoeverIsAsBeforeIsGoodAndNobodyElse) {
+  EXPECT_THAT(Recheck(all),
+              ElementsAre(Response::GOOD, Response::GOOD, Response::GOOD, Response::GOOD, Response::GOOD));
+  // Deactivation is looked at of both, whoever acts and whoever is acted for.
+  Set(anna, "state = 'DEACTIVATED'");
+  EXPECT_THAT(Recheck(all),
+              ElementsAre(Response::INVALID, Response::GOOD, Response::INVALID, Response::GOOD, Response::GOOD));
+  Set(anna, "state = 'ACTIVE'");
+  Set(staff, "state = 'DEACTIVATED'");
+  EXPECT_THAT(Recheck(all),
+              ElementsAre(Response::GOOD, Response::INVALID, Response::INVALID, Response::INVALID, Response::GOOD));
+  Set(staff, "state = 'ACTIVE'");
+  Set(ben, "state = 'DEACTIVATED'");
+  EXPECT_THAT(Recheck(all),
+              ElementsAre(Response::GOOD, Response::GOOD, Response::GOOD, Response::INVALID, Response::INVALID));
+}
+
+TEST_F(RecheckTest, T3_T5_ATokenExpiresAndIsRevokedButTheDeletionOfItsEventIsToldByTheStream) {
+  database.Sql("update email_tokens set expire_time = now()");
+  EXPECT_THAT(Recheck({all[4]}), ElementsAre(Response::EXPIRED));
+  database.Sql("update email_tokens set expire_time = now() + interval '1 day'");
+  Delete(event_id);
+  EXPECT_THAT(Recheck({all[4]}), ElementsAre(Response::GOOD));
+  database.Sql("update email_tokens set revoke_time = now()");
+  EXPECT_THAT(Recheck({all[4]}), ElementsAre(Response::INVALID));
+}
+
+TEST_F(RecheckTest, U4_AKeyIsRevokedAndARoleIsLost) {
+  Set(staff, "role = 'MEMBER'");
+  EXPECT_THAT(Recheck(all), ElementsAre(Response::GOOD, Response::ROLE_LOST, Response::ROLE_LOST, Response::ROLE_LOST,
+                                        Response::GOOD));
+  Set(staff, "role = 'STAFF'");
+  // A role that is gained takes nothing away.
+  Set(anna, "role = 'STAFF'");
+  EXPECT_THAT(Recheck({all[0], all[2]}), ElementsAre(Response::GOOD, Response::GOOD));
+  database.Sql("update api_keys set revoke_time = now()");
+  EXPECT_THAT(Recheck(all),
+              ElementsAre(Response::INVALID, Response::INVALID, Response::INVALID, Response::INVALID, Response::GOOD));
+}
+
+TEST_F(RecheckTest, WhatIsUnknownErasedOrOfAnotherUserIsInvalid) {
+  Request::Caller unknown = all[0], others = all[0], no_key = all[0];
+  unknown.set_credential_id(Uuid::TimeOrdered().ToBytes());
+  others.set_user_id(ben.id.ToBytes());
+  no_key.set_email_token(true);
+  EXPECT_THAT(Recheck({unknown, others, no_key}), ElementsAre(Response::INVALID, Response::INVALID, Response::INVALID));
+  database.Sql("delete from users where user_id = '" + ben.id.ToString() + "'");
+  EXPECT_THAT(Recheck({all[3], all[4]}), ElementsAre(Response::INVALID, Response::INVALID));
 }
 
 }  // namespace

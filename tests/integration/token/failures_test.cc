@@ -66,6 +66,7 @@ std::map<std::string, Method> PublicMethods(const TokenHandlers& handlers) {
 
 std::map<std::string, Method> InternalMethods(const CredentialHandlers& handlers) {
   return {{"CheckCredential", MethodOf(handlers, &CredentialHandlers::CheckCredential)},
+          {"RecheckCredentials", MethodOf(handlers, &CredentialHandlers::RecheckCredentials)},
           {"CreateEmailTokens", MethodOf(handlers, &CredentialHandlers::CreateEmailTokens)},
           {"FindEmailToken", MethodOf(handlers, &CredentialHandlers::FindEmailToken)},
           {"RevokeEmailTokens", MethodOf(handlers, &CredentialHandlers::RevokeEmailTokens)}};
@@ -133,6 +134,10 @@ class FailuresTest : public TokenTest {
   std::map<std::string, Good> GoodInternalCalls() const {
     const rpc::Call by_notification = CallByService("notification");
     return {{"CheckCredential", {CallByService("gateway"), "key: '" + guest.key + "'"}},
+            {"RecheckCredentials",
+             {CallByService("event"),
+              "callers { email_token: true credential_id: " + Quoted(guest.call.principal.credential_id.ToBytes()) +
+                  " user_id: " + Quoted(anna.id.ToBytes()) + " }"}},
             {"CreateEmailTokens",
              {by_notification,
               "holders { event_id: " + Quoted(event_id.ToBytes()) + " user_id: " + Quoted(anna.id.ToBytes()) + " }"}},
@@ -222,6 +227,7 @@ TEST_F(FailuresTest, L1_CallersWhoAreNotServices) {
   ExpectFailures(methods, ByAll(GoodInternalCalls(), guest.call, kDenied));
   auto mailing = GoodInternalCalls();
   mailing.erase("CheckCredential");
+  mailing.erase("RecheckCredentials");
   ExpectFailures(methods, ByAll(mailing, CallByService("gateway"), kDenied));
 }
 
@@ -294,6 +300,11 @@ TEST_F(FailuresTest, L1_RequestsThatAreNotWellFormed) {
       InternalMethods(credentials),
       {{"CheckCredential", by_notification, "", kInvalidCredential},
        {"CheckCredential", by_notification, "key: '" + staff_key + "' act_for: 'anna'", kBad},
+       {"RecheckCredentials", by_notification, "callers {}", kBad},
+       {"RecheckCredentials", by_notification,
+        "callers { credential_id: " + Quoted(event_id.ToBytes()) + " user_id: " + Quoted(event_id.ToBytes()) +
+            " acting_user_id: 'x' }",
+        kBad},
        {"CreateEmailTokens", by_notification, "holders {}", kBad},
        {"CreateEmailTokens", by_notification, "holders { event_id: " + Quoted(event_id.ToBytes()) + " }", kBad},
        {"FindEmailToken", by_notification, "key_hash: 'short'", kBad},
