@@ -1,72 +1,16 @@
 // What breaks heals by itself, and callers are told meanwhile.
 #include <atomic>
-#include <csignal>
 #include <thread>
 
-#include "absl/strings/ascii.h"
-#include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "absl/synchronization/mutex.h"
 #include "tests/e2e/e2e_test.h"
+#include "tests/support/cluster.h"
 
 namespace parley::e2e {
 namespace {
 
-// A PostgreSQL of the test's own, which can be killed.
-class Cluster {
- public:
-  Cluster()
-      : end_({"setpriv", "--pdeathsig=TERM", "--", "bash", "-c",
-              R"(trap '"$0" wipe "$1"; kill $!; exit' TERM; sleep infinity & touch "$1/ready"; wait)",
-              test::Given("PARLEY_TEST_CLUSTER"), folder_.path()},
-             {}, "/dev/null", "/dev/null") {
-    Eventually([this] { return std::filesystem::exists(folder_.path() + "/ready"); });
-  }
-  // Also when the test program is killed: nothing else would end it.
-  ~Cluster() {
-    end_.Signal(SIGTERM);
-    end_.Wait();
-  }
-
-  void Start() {
-    const auto started = Do({"start", folder_.path(), "--throwaway"});
-    EXPECT_EQ(started.exit_code, 0) << started.err;
-  }
-  // Kills the server, and waits until its sessions have followed.
-  void Kill() {
-    const auto status = Do({"status", folder_.path()});
-    ASSERT_EQ(status.exit_code, 0) << status.err;
-    const std::string pid(absl::StripAsciiWhitespace(status.out));
-    const std::string children = test::Content(absl::StrCat("/proc/", pid, "/task/", pid, "/children"));
-    kill(std::stoi(pid), SIGKILL);
-    for (const auto child : absl::StrSplit(children, ' ', absl::SkipWhitespace())) {
-      // Nobody may have collected one that has ended: it has no command line any more.
-      EXPECT_TRUE(Eventually([&] { return test::Content(absl::StrCat("/proc/", child, "/cmdline")).empty(); }));
-    }
-  }
-  // `PARLEY_DATABASE_URL` or `PARLEY_DATABASE_OWNER_URL`.
-  std::string Url(const std::string& variable) const {
-    const std::string content = "\n" + test::Content(folder_.path() + "/database.env");
-    const size_t begin = content.find("\n" + variable + "=") + variable.size() + 2;
-    return content.substr(begin, content.find('\n', begin) - begin);
-  }
-
- private:
-  test::Output Do(std::vector<std::string> arguments) {
-    arguments.insert(arguments.begin(), test::Given("PARLEY_TEST_CLUSTER"));
-    return test::Run(arguments);
-  }
-
-  const test::TemporaryFolder folder_;
-  test::Process end_;
-};
-
 TEST(FaultsTest, WhenTheDatabaseIsKilledCallersAreToldAndAllHealsWhenItReturns) {
-  Cluster cluster;
-  cluster.Start();
-  const auto migrated = test::Run({test::Given("PARLEY_TEST_BIN") + "/parleyctl", "migrate"},
-                                  {{"PARLEY_DATABASE_OWNER_URL", cluster.Url("PARLEY_DATABASE_OWNER_URL")}});
-  ASSERT_EQ(migrated.exit_code, 0) << migrated.err;
+  test::Cluster cluster;
   System system({cluster.Url("PARLEY_DATABASE_URL")});
   system.Start();
   Client member = system.As(system.MakeMember("member@example.com"));
