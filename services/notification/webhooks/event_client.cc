@@ -23,7 +23,8 @@ template <class Reader, class Response, class Take>
 absl::Status ReadUntil(grpc::ClientContext& context, Reader& reader, Response& response, Take take) {
   bool enough = false;
   while (!enough && reader.Read(&response)) enough = take(response);
-  context.TryCancel();
+  // One that has ended by itself says why.
+  if (enough) context.TryCancel();
   const grpc::Status status = reader.Finish();
   if (enough) return absl::OkStatus();
   return status.ok() ? Unavailable(kEventService) : rpc::FromGrpc(status, kEventService);

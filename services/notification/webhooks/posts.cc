@@ -88,8 +88,10 @@ std::string Posts::Transfer::WrongWith(CURLcode code, absl::Duration timeout) co
   if (code == CURLE_PEER_FAILED_VERIFICATION) {
     long verified = X509_V_OK;
     curl_easy_getinfo(easy, CURLINFO_SSL_VERIFYRESULT, &verified);
+    // A good one of another host gives curl, but not OpenSSL, a reason.
+    const bool good = verified == X509_V_OK || verified == X509_V_ERR_UNSPECIFIED;
     return absl::StrCat("the certificate is refused: ",
-                        verified == X509_V_OK ? "it is not of this host" : X509_verify_cert_error_string(verified));
+                        good ? "it is not of this host" : X509_verify_cert_error_string(verified));
   }
   return curl_easy_strerror(code);
 }

@@ -106,7 +106,7 @@ std::vector<std::string> UrlViolations(const std::string& url) {
   // Without what curl forgives: no scheme, a third slash.
   if (curl_url_set(parsed.get(), CURLUPART_URL, url.c_str(), CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK ||
       !Has(parsed.get(), CURLUPART_SCHEME, &scheme) || scheme != "https" || !Has(parsed.get(), CURLUPART_HOST, &host) ||
-      host.empty()) {
+      host.empty() || url.find("///") == std::string_view("https:").size()) {
     violations.emplace_back("must be https://host[:port]/path");
     return violations;
   }

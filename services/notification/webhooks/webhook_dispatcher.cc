@@ -22,7 +22,6 @@ constexpr absl::Duration kEntriesTimeout = absl::Seconds(3);
 // Before the database is asked once more for what it could not do.
 constexpr absl::Duration kStepPause = absl::Milliseconds(250);
 constexpr absl::Duration kFailedPause = absl::Seconds(1);
-constexpr absl::Duration kFirstRest = absl::Seconds(1);
 // So long it is known that a receiver of which nothing was heard since has failed.
 constexpr absl::Duration kRemembered = absl::Minutes(10);
 constexpr absl::Duration kPurgeInterval = absl::Minutes(1);
@@ -133,8 +132,7 @@ void WebhookDispatcher::Send(std::vector<BegunAttempt> begun, absl::Time lease_e
   for (BegunAttempt& each : begun) {
     ++receivers_[each.delivery.webhook_id].under_way;
     Sending sending{std::move(each), lease_end};
-    absl::StatusOr<Post> post = away;
-    if (away.ok()) post = PostOf(sending.begun, call_id, deadline);
+    const auto post = away.ok() ? PostOf(sending.begun, call_id, deadline) : absl::StatusOr<Post>(away);
     if (!post.ok()) {
       if (post.status().code() != absl::StatusCode::kNotFound) away = post.status();
       sending.unread = !away.ok();
@@ -183,11 +181,12 @@ absl::StatusOr<Post> WebhookDispatcher::PostOf(const BegunAttempt& begun, const 
 void WebhookDispatcher::End(Sending sending) {
   Receiver& receiver = receivers_[sending.begun.delivery.webhook_id];
   --receiver.under_way;
+  const absl::Time now = absl::Now();
   if (sending.result.detail.empty()) {
     receiver.failures = 0;
-  } else if (!sending.unread) {
+  } else if (!sending.unread && now >= receiver.rest_until) {
     const double doubled = std::exp2(std::min(receiver.failures++, 20));
-    receiver.rest_until = absl::Now() + std::min(kFirstRest * doubled, settings_.longest_rest);
+    receiver.rest_until = now + std::min(settings_.first_rest * doubled, settings_.longest_rest);
   }
   ended_.push_back(std::move(sending));
 }

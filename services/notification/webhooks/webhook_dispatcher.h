@@ -27,7 +27,8 @@ struct WebhookDispatcherSettings {
   absl::Duration retry_for = absl::Hours(72);       // from then on nothing is tried again
   absl::Duration keep = absl::Hours(30 * 24);       // what was delivered, or has failed
   absl::Duration lease_margin = absl::Seconds(20);  // of a lease, beside the request: to read the entry, and to record
-  absl::Duration longest_rest = absl::Minutes(1);   // of a receiver that fails
+  absl::Duration first_rest = absl::Seconds(1);     // of a receiver that fails; doubled by each further failure
+  absl::Duration longest_rest = absl::Minutes(1);
   absl::Duration poll_interval = absl::Milliseconds(500);
 };
 
@@ -65,7 +66,7 @@ class WebhookDispatcher {
   // pauses, until it takes something.
   struct Receiver {
     int under_way = 0;
-    int failures = 0;  // since the last success
+    int failures = 0;  // since the last success; those at once count as one
     absl::Time rest_until = absl::InfinitePast();
   };
 

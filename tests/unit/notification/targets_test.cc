@@ -111,7 +111,8 @@ TEST(TargetsTest, GoodUrls) {
   for (const std::string& url :
        {std::string("https://example.com"), std::string("https://example.com:8443/hooks?key=secret&a=b"),
         std::string("https://xn--bcher-kva.example/%C3%A4"), std::string("https://192.0.2.1/"),
-        std::string("https://[2001:db8::1]:443/x"), "https://example.com/" + std::string(2048 - 20, 'x')}) {
+        std::string("https://example.com/a///b?to=http:///x"), std::string("https://[2001:db8::1]:443/x"),
+        "https://example.com/" + std::string(2048 - 20, 'x')}) {
     EXPECT_THAT(UrlViolations(url), IsEmpty()) << url;
   }
 }

@@ -1,0 +1,235 @@
+// In which order, how often and for how long deliveries are tried.
+#include "services/notification/webhooks/webhook_deliveries.h"
+
+#include <gmock/gmock.h>
+
+#include "tests/integration/notification/watched_log.h"
+
+namespace parley::notification {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+using State = v1::WebhookDelivery;
+
+class WebhookDeliveriesTest : public WebhookWorld {
+ protected:
+  void MakeAttemptsDue() {
+    database_.Sql("update parley.webhook_deliveries set next_attempt_time = now(), lease_end_time = null");
+  }
+  std::string NamesOf(const v1::Webhook& webhook) {
+    std::string names;
+    for (const auto& delivery : DeliveriesOf(webhook)) names += delivery.name() + "\n";
+    return names;
+  }
+
+  const v1::Webhook webhook_ = MakeWebhook();
+};
+
+TEST_F(WebhookDeliveriesTest, OfAnEventOneIsTriedAtATimeInTheirOrder) {
+  for (int i = 0; i < 3; ++i) TellUpdate(event_);
+  TellUpdate(other_event_);
+  Follow();
+  const auto first = Begin(10);
+  ASSERT_EQ(first.size(), 2u);
+  EXPECT_EQ(first[0].delivery.event_id, event_);
+  EXPECT_EQ(first[0].attempt, 1);
+  EXPECT_EQ(first[0].url, webhook_.url());
+  EXPECT_EQ(first[1].delivery.event_id, other_event_);
+  EXPECT_THAT(Begin(10), IsEmpty()) << "while they are under way";
+  Record(Ended(first[0], true));
+  EXPECT_THAT(SequencesOf(Begin(10)), ElementsAre(2));
+}
+
+TEST_F(WebhookDeliveriesTest, WhatFailsHoldsBackThoseBehindIt) {
+  for (int i = 0; i < 3; ++i) TellUpdate(event_);
+  TellUpdate(other_event_);
+  Follow();
+  Record(Ended(Begin(1).at(0), false, absl::Minutes(10)));
+  const auto other = Begin(10);
+  ASSERT_THAT(other, SizeIs(1));
+  EXPECT_EQ(other[0].delivery.event_id, other_event_);
+  Record(Ended(other[0], true));
+  // So that nobody looks at them until then; nor at what comes later.
+  TellUpdate(event_);
+  Follow();
+  EXPECT_EQ(database_.Sql("select count(distinct next_attempt_time) || ' ' || count(*) from parley.webhook_deliveries "
+                          "where next_attempt_time > now() + interval '9 minutes'"),
+            "1 4");
+  TimePasses("11 minutes");
+  const auto again = Begin(1);
+  ASSERT_THAT(SequencesOf(again), ElementsAre(1));
+  EXPECT_EQ(again[0].attempt, 2);
+  EXPECT_EQ(again[0].counted, 2);
+  Record(Ended(again[0], true));
+  EXPECT_THAT(SequencesOf(Begin(10)), ElementsAre(2)) << "those behind are due at once";
+}
+
+TEST_F(WebhookDeliveriesTest, ANewOneBehindOneThatIsUnderWayIsDueAtOnceAfterIt) {
+  TellUpdate(event_);
+  Follow();
+  const auto begun = Begin();
+  TellUpdate(event_);
+  Follow();
+  Record(Ended(begun.at(0), true));
+  EXPECT_THAT(SequencesOf(Begin()), ElementsAre(2));
+}
+
+TEST_F(WebhookDeliveriesTest, ThoseOfAnAttemptThatWasLostAreTriedAgain) {
+  TellUpdate(event_);
+  TellUpdate(event_);
+  Follow();
+  const auto lost = Begin();
+  TimePasses("2 minutes");
+  const auto again = Begin();
+  ASSERT_THAT(SequencesOf(again), ElementsAre(1));
+  EXPECT_EQ(again[0].attempt, 2);
+  // Who lost it comes back: the attempt is known, the delivery is not its any more.
+  EXPECT_THAT(Record(Ended(lost.at(0), true)), IsEmpty());
+  EXPECT_THAT(StatesOf(webhook_), ElementsAre(State::PENDING, State::PENDING));
+  EXPECT_THAT(Record(Ended(again[0], true)), SizeIs(1));
+  EXPECT_THAT(StatesOf(webhook_), ElementsAre(State::DELIVERED, State::PENDING));
+  const auto attempts = DeliveriesOf(webhook_)[0].attempts();
+  ASSERT_THAT(attempts, SizeIs(2));
+  EXPECT_EQ(attempts[1].http_status(), 200);
+}
+
+TEST_F(WebhookDeliveriesTest, AnAttemptWhoseProcessIsGoneHasNoEnd) {
+  TellUpdate(event_);
+  Follow();
+  Begin();
+  const auto attempts = DeliveriesOf(webhook_)[0].attempts();
+  ASSERT_THAT(attempts, SizeIs(1));
+  EXPECT_TRUE(attempts[0].has_start_time());
+  EXPECT_FALSE(attempts[0].has_end_time());
+}
+
+TEST_F(WebhookDeliveriesTest, EachWebhookHasItsOwnRoom) {
+  const v1::Webhook busy = MakeWebhook(), idle = MakeWebhook();
+  for (int i = 0; i < 5; ++i) TellUpdate(Uuid::TimeOrdered());
+  Follow();
+  const auto begun = *Do([&](data::Transaction& tx) {
+    return WebhookDeliveries(tx).Begin({{IdOf(busy), 1}, {IdOf(idle), 0}}, 4, absl::Minutes(1));
+  });
+  std::map<Uuid, int> counts;
+  for (const auto& each : begun) ++counts[each.delivery.webhook_id];
+  EXPECT_EQ(counts, (std::map<Uuid, int>{{IdOf(webhook_), 4}, {IdOf(busy), 1}}));
+}
+
+TEST_F(WebhookDeliveriesTest, AfterThreeDaysOneHasFailedAndThoseBehindItGoOn) {
+  TellUpdate(event_);
+  TellUpdate(event_);
+  Follow();
+  Record(Ended(Begin().at(0), false, absl::Minutes(1)));
+  TimePasses("71 hours");
+  Record(Ended(Begin().at(0), false, absl::Minutes(1)));
+  EXPECT_THAT(StatesOf(webhook_), ElementsAre(State::PENDING, State::PENDING));
+  TimePasses("1 hour");
+  const auto last = Begin();
+  // One that was not even sent does not count.
+  EndedAttempt unsent = Ended(last.at(0), false, absl::Milliseconds(1));
+  unsent.counts = false;
+  Record(unsent);
+  EXPECT_THAT(StatesOf(webhook_), ElementsAre(State::PENDING, State::PENDING));
+  TimePasses("1 minute");
+  const auto recorded = Record(Ended(Begin().at(0), false, absl::Minutes(1)));
+  ASSERT_THAT(recorded, SizeIs(1));
+  EXPECT_EQ(recorded[0].state, State::FAILED);
+  EXPECT_THAT(StatesOf(webhook_), ElementsAre(State::FAILED, State::PENDING));
+  // Though late, it is tried at least once.
+  const auto next = Begin();
+  ASSERT_THAT(SequencesOf(next), ElementsAre(2));
+  EXPECT_EQ(next[0].attempt, 1);
+  Record(Ended(next[0], true));
+  EXPECT_THAT(StatesOf(webhook_), ElementsAre(State::FAILED, State::DELIVERED));
+}
+
+TEST_F(WebhookDeliveriesTest, AReplayTellsAllAgainUnderTheSameIds) {
+  for (int i = 0; i < 3; ++i) TellUpdate(event_);
+  Follow();
+  const std::string names = NamesOf(webhook_);
+  Record(Ended(Begin().at(0), true));
+  Record(Ended(Begin().at(0), false, absl::Hours(100)));  // has failed
+  Record(Ended(Begin().at(0), false, absl::Minutes(50)));
+  ASSERT_THAT(StatesOf(webhook_), ElementsAre(State::DELIVERED, State::FAILED, State::PENDING));
+  TimePasses("40 minutes");
+  ASSERT_THAT(Replay(webhook_, "1"), test::Succeeds());
+  Follow();
+  EXPECT_THAT(StatesOf(webhook_), ElementsAre(State::DELIVERED, State::PENDING, State::PENDING));
+  ASSERT_THAT(Replay(webhook_, "0"), test::Succeeds());
+  Follow();
+  EXPECT_EQ(NamesOf(webhook_), names);
+  for (const int64_t sequence : {1, 2, 3}) {
+    const auto begun = Begin();
+    ASSERT_THAT(SequencesOf(begun), ElementsAre(sequence));
+    EXPECT_EQ(begun[0].attempt, 2);
+    EXPECT_EQ(begun[0].counted, 1) << "pauses begin anew";
+    Record(Ended(begun[0], true));
+  }
+  EXPECT_THAT(StatesOf(webhook_), ElementsAre(State::DELIVERED, State::DELIVERED, State::DELIVERED));
+  EXPECT_THAT(DeliveriesOf(webhook_)[0].attempts(), SizeIs(2));
+}
+
+TEST_F(WebhookDeliveriesTest, AnAttemptThatEndedBeforeAReplayEndsNothingAfterIt) {
+  TellUpdate(event_);
+  Follow();
+  const auto begun = Begin();
+  Record(Ended(begun.at(0), true));
+  ASSERT_THAT(Replay(webhook_, "0"), test::Succeeds());
+  Follow();
+  // As after a commit in doubt.
+  EXPECT_THAT(Record(Ended(begun.at(0), true)), IsEmpty());
+  EXPECT_THAT(StatesOf(webhook_), ElementsAre(State::PENDING));
+}
+
+TEST_F(WebhookDeliveriesTest, TwoProcessesBeginNothingTwice) {
+  constexpr int kEvents = 40;
+  for (int i = 0; i < kEvents; ++i) {
+    const Uuid event_id = Uuid::TimeOrdered();
+    TellUpdate(event_id);
+    TellUpdate(event_id);
+  }
+  Follow();
+  absl::Mutex mutex;
+  std::vector<BegunAttempt> all;
+  AtOnce(4, [&](int) {
+    for (int i = 0; i < 200; ++i) {
+      const auto begun = Begin(3);
+      for (const auto& each : begun) Record(Ended(each, true));
+      absl::MutexLock lock(&mutex);
+      all.insert(all.end(), begun.begin(), begun.end());
+    }
+  });
+  ASSERT_THAT(all, SizeIs(2 * kEvents));
+  for (const auto& each : all) EXPECT_EQ(each.attempt, 1);
+  EXPECT_EQ(database_.Sql("select count(*)::text from parley.webhook_deliveries a join parley.webhook_deliveries b on "
+                          "a.event_id = b.event_id and a.sequence < b.sequence and a.settle_time > b.settle_time"),
+            "0");
+}
+
+TEST_F(WebhookDeliveriesTest, WhatIsSettledIsPurgedInTime) {
+  TellUpdate(event_);
+  TellUpdate(event_);
+  TellUpdate(other_event_);
+  Follow();
+  Record(Ended(Begin(1).at(0), true));
+  TimePasses("29 days");
+  MakeAttemptsDue();
+  Record(Ended(Begin(1).at(0), false, absl::Hours(100)));
+  const auto purge = [this] {
+    return *Do([](data::Transaction& tx) { return WebhookDeliveries(tx).PurgeSome(absl::Hours(30 * 24)); });
+  };
+  EXPECT_EQ(purge(), 0);
+  TimePasses("25 hours");
+  EXPECT_EQ(purge(), 1);
+  EXPECT_EQ(purge(), 0);
+  EXPECT_THAT(DeliveriesOf(webhook_), SizeIs(2));
+  TimePasses("31 days");
+  EXPECT_EQ(purge(), 1);
+  EXPECT_THAT(StatesOf(webhook_), ElementsAre(State::PENDING)) << "what is pending is not";
+  EXPECT_EQ(Tables().at("webhook_attempts"), "");
+}
+
+}  // namespace
+}  // namespace parley::notification

@@ -1,0 +1,365 @@
+// WebhookService's handlers, and what the follower makes of the log.
+#include "services/notification/webhooks/webhooks.h"
+
+#include <gmock/gmock.h>
+
+#include "tests/integration/notification/watched_log.h"
+#include "tests/support/process.h"
+
+namespace parley::notification {
+namespace {
+
+using test::Fails;
+using test::Succeeds;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::SizeIs;
+using v1::Webhook;
+
+constexpr auto kDenied = absl::StatusCode::kPermissionDenied;
+constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
+constexpr auto kNotFound = absl::StatusCode::kNotFound;
+
+template <class Request>
+Request Named(const std::string& name) {
+  Request request;
+  request.set_name(name);
+  return request;
+}
+
+class WebhooksTest : public WebhookWorld {
+ protected:
+  static std::string Missing() { return "webhooks/" + Uuid::TimeOrdered().ToString(); }
+};
+
+TEST_F(WebhooksTest, AreMadeAndShownWithoutTheirSecret) {
+  v1::CreateWebhookRequest request;
+  request.mutable_webhook()->set_url("https://example.com/hook?key=x");
+  request.mutable_webhook()->add_kinds(Webhook::DELETED);
+  request.mutable_webhook()->add_kinds(Webhook::AGREED);
+  request.mutable_webhook()->add_kinds(Webhook::DELETED);
+  request.mutable_webhook()->set_initiator("ANN@example.com");
+  request.mutable_webhook()->set_secret("ours");
+  request.mutable_webhook()->set_cursor("99");
+  TellUpdate(event_);
+  ASSERT_OK_AND_ASSIGN(Webhook made, Run(&CreateWebhook, request));
+  EXPECT_EQ(made.url(), request.webhook().url());
+  EXPECT_THAT(made.kinds(), ElementsAre(Webhook::AGREED, Webhook::DELETED));
+  EXPECT_EQ(made.initiator(), "ann@example.com");
+  EXPECT_TRUE(made.has_create_time());
+  EXPECT_EQ(made.cursor(), "1") << "what was there is not told";
+  EXPECT_EQ(made.secret(), key_.SecretOf(IdOf(made)));
+  made.clear_secret();
+  EXPECT_EQ(Get(made).DebugString(), made.DebugString());
+  ASSERT_OK_AND_ASSIGN(const auto listed, Run(&ListWebhooks, v1::ListWebhooksRequest()));
+  ASSERT_THAT(listed.webhooks(), SizeIs(1));
+  EXPECT_EQ(listed.webhooks(0).DebugString(), made.DebugString());
+  for (const auto& [table, rows] : Tables()) EXPECT_THAT(rows, Not(HasSubstr("whsec"))) << table;
+}
+
+TEST_F(WebhooksTest, AllThatIsWrongIsTold) {
+  v1::CreateWebhookRequest request;
+  request.set_request_id("no");
+  request.mutable_webhook()->set_url("http://me@example.com");
+  request.mutable_webhook()->set_initiator("nobody");
+  EXPECT_EQ(BadFields(Run(&CreateWebhook, request).status()),
+            (std::set<std::string>{"request_id", "webhook.url", "webhook.kinds", "webhook.initiator"}));
+  request = NewWebhook();
+  request.mutable_webhook()->add_kinds(Webhook::KIND_UNSPECIFIED);
+  request.mutable_webhook()->add_kinds(static_cast<Kind>(8));
+  EXPECT_EQ(BadFields(Run(&CreateWebhook, request).status()),
+            (std::set<std::string>{"webhook.kinds[7]", "webhook.kinds[8]"}));
+  EXPECT_EQ(BadFields(Run(&CreateWebhook, v1::CreateWebhookRequest()).status()),
+            (std::set<std::string>{"webhook.url", "webhook.kinds"}));
+  EXPECT_THAT(BadFields(Run(&GetWebhook, v1::GetWebhookRequest()).status()), ElementsAre("name"));
+  EXPECT_THAT(BadFields(Run(&DeleteWebhook, v1::DeleteWebhookRequest()).status()), ElementsAre("name"));
+  v1::ListWebhookDeliveriesRequest list;
+  list.set_page_size(-1);
+  list.set_state(static_cast<v1::WebhookDelivery::State>(9));
+  EXPECT_EQ(BadFields(Run(&ListWebhookDeliveries, list).status()),
+            (std::set<std::string>{"parent", "page_size", "state"}));
+  EXPECT_THAT(Run(&ListWebhooks, v1::ListWebhooksRequest())->webhooks(), IsEmpty());
+}
+
+TEST_F(WebhooksTest, AnInitiatorIsAUserAndWhoIsErasedIsShownSo) {
+  auto request = NewWebhook();
+  request.mutable_webhook()->set_initiator("unknown@example.com");
+  const auto before = Tables();
+  EXPECT_THAT(Run(&CreateWebhook, request), Fails(kNotFound, error::v1::NOT_FOUND));
+  EXPECT_EQ(Tables(), before);
+  request.mutable_webhook()->set_initiator("eve@example.com");
+  ASSERT_OK_AND_ASSIGN(const Webhook made, Run(&CreateWebhook, request));
+  database_.Sql("delete from parley.users where local_part = 'eve'");
+  EXPECT_EQ(Get(made).initiator(), "erased");
+}
+
+TEST_F(WebhooksTest, OfEqualCallsOneHasTheSecret) {
+  auto request = NewWebhook();
+  request.set_request_id(Uuid::TimeOrdered().ToString());
+  std::vector<absl::StatusOr<Webhook>> answers(20, absl::UnknownError(""));
+  AtOnce(10, [&](int i) { answers[static_cast<size_t>(i)] = Run(&CreateWebhook, request); });
+  // Nor does a repeated call need the event service.
+  log_.Stop();
+  AtOnce(10, [&](int i) { answers[static_cast<size_t>(i) + 10] = Run(&CreateWebhook, request); });
+  std::set<std::string> names;
+  int secrets = 0;
+  for (const auto& answer : answers) {
+    ASSERT_THAT(answer, Succeeds());
+    names.insert(answer->name());
+    secrets += !answer->secret().empty();
+  }
+  EXPECT_THAT(names, SizeIs(1));
+  EXPECT_EQ(secrets, 1);
+  request.mutable_webhook()->set_url("https://example.com/another");
+  EXPECT_THAT(Run(&CreateWebhook, request), Fails(kInvalid, error::v1::REQUEST_ID_REUSED));
+}
+
+TEST_F(WebhooksTest, ThereAreNoMoreThanThereMayBe) {
+  max_webhooks_ = 3;
+  std::vector<absl::StatusOr<Webhook>> answers(10, absl::UnknownError(""));
+  AtOnce(10, [&](int i) { answers[static_cast<size_t>(i)] = Run(&CreateWebhook, NewWebhook()); });
+  EXPECT_EQ(std::ranges::count_if(answers, [](const auto& answer) { return answer.ok(); }), 3);
+  for (const auto& answer : answers) {
+    if (answer.ok()) continue;
+    EXPECT_THAT(answer, Fails(absl::StatusCode::kResourceExhausted, error::v1::RATE_LIMITED));
+  }
+  ASSERT_OK_AND_ASSIGN(const auto listed, Run(&ListWebhooks, v1::ListWebhooksRequest()));
+  ASSERT_THAT(Run(&DeleteWebhook, Named<v1::DeleteWebhookRequest>(listed.webhooks(0).name())), Succeeds());
+  EXPECT_THAT(Run(&CreateWebhook, NewWebhook()), Succeeds());
+}
+
+TEST_F(WebhooksTest, WithoutTheEventServiceNoneIsMade) {
+  log_.Stop();
+  EXPECT_THAT(Run(&CreateWebhook, NewWebhook()), Fails(absl::StatusCode::kUnavailable, error::v1::UNAVAILABLE));
+}
+
+TEST_F(WebhooksTest, AreListedNewestFirstInPages) {
+  std::vector<std::string> names;
+  for (int i = 0; i < 5; ++i) names.insert(names.begin(), MakeWebhook().name());
+  std::vector<std::string> listed;
+  v1::ListWebhooksRequest request;
+  request.set_page_size(2);
+  do {
+    ASSERT_OK_AND_ASSIGN(const auto page, Run(&ListWebhooks, request));
+    EXPECT_LE(page.webhooks_size(), 2);
+    for (const auto& webhook : page.webhooks()) listed.push_back(webhook.name());
+    request.set_page_token(page.next_page_token());
+  } while (!request.page_token().empty());
+  EXPECT_EQ(listed, names);
+  request.set_page_token("x");
+  EXPECT_THAT(Run(&ListWebhooks, request), Fails(kInvalid, error::v1::CURSOR_INVALID));
+}
+
+TEST_F(WebhooksTest, OnceDeletedTheyAreGoneWithWhatTheyWereTold) {
+  const Webhook webhook = MakeWebhook();
+  TellUpdate(event_);
+  Follow();
+  ASSERT_THAT(DeliveriesOf(webhook), SizeIs(1));
+  Begin();
+  auto request = Named<v1::DeleteWebhookRequest>(webhook.name());
+  request.set_request_id(Uuid::TimeOrdered().ToString());
+  ASSERT_THAT(Run(&DeleteWebhook, request), Succeeds());
+  EXPECT_THAT(Run(&DeleteWebhook, request), Succeeds()) << "sent again";
+  EXPECT_THAT(Run(&DeleteWebhook, Named<v1::DeleteWebhookRequest>(webhook.name())),
+              Fails(kNotFound, error::v1::NOT_FOUND));
+  EXPECT_THAT(Run(&GetWebhook, Named<v1::GetWebhookRequest>(webhook.name())), Fails(kNotFound, error::v1::NOT_FOUND));
+  EXPECT_THAT(Replay(webhook, ""), Fails(kNotFound, error::v1::NOT_FOUND));
+  v1::ListWebhookDeliveriesRequest list;
+  list.set_parent(webhook.name());
+  EXPECT_THAT(Run(&ListWebhookDeliveries, list), Fails(kNotFound, error::v1::NOT_FOUND));
+  EXPECT_THAT(Run(&ListWebhooks, v1::ListWebhooksRequest())->webhooks(), IsEmpty());
+  EXPECT_THAT(Tables().at("webhooks"), Not(HasSubstr("example.com")));
+  // Nothing more is begun or told.
+  TellUpdate(event_);
+  Follow();
+  database_.Sql("update parley.webhook_deliveries set lease_end_time = now()");
+  EXPECT_THAT(Begin(), IsEmpty());
+  const auto purge = [this] {
+    return *Do([](data::Transaction& tx) { return WebhookDeliveries(tx).PurgeSome(absl::Hours(1)); });
+  };
+  EXPECT_EQ(purge(), 2) << "with the webhook itself";
+  EXPECT_EQ(purge(), 0);
+  for (const char* table : {"webhooks", "webhook_deliveries", "webhook_attempts"}) {
+    EXPECT_EQ(Tables().at(table), "") << table;
+  }
+}
+
+TEST_F(WebhooksTest, AreForStaffAlone) {
+  const std::string name = MakeWebhook().name();
+  for (const rpc::Call& call : {CallOf(bob_), AsGuest(bob_, event_), AsService()}) {
+    for (const std::string& of : {name, Missing()}) {
+      ExpectRefused(kDenied, error::v1::PERMISSION_DENIED,
+                    [&] { return Run(&GetWebhook, Named<v1::GetWebhookRequest>(of), call); });
+      ExpectRefused(kDenied, error::v1::PERMISSION_DENIED,
+                    [&] { return Run(&DeleteWebhook, Named<v1::DeleteWebhookRequest>(of), call); });
+      ExpectRefused(kDenied, error::v1::PERMISSION_DENIED,
+                    [&] { return Run(&ReplayWebhook, Named<v1::ReplayWebhookRequest>(of), call); });
+      v1::ListWebhookDeliveriesRequest list;
+      list.set_parent(of);
+      ExpectRefused(kDenied, error::v1::PERMISSION_DENIED, [&] { return Run(&ListWebhookDeliveries, list, call); });
+    }
+    ExpectRefused(kDenied, error::v1::PERMISSION_DENIED, [&] { return Run(&CreateWebhook, NewWebhook(), call); });
+    ExpectRefused(kDenied, error::v1::PERMISSION_DENIED,
+                  [&] { return Run(&ListWebhooks, v1::ListWebhooksRequest(), call); });
+  }
+  ExpectRefused(absl::StatusCode::kUnauthenticated, error::v1::CREDENTIAL_MISSING,
+                [&] { return Run(&GetWebhook, Named<v1::GetWebhookRequest>(name), AsNobody()); });
+}
+
+// ---- what they are told
+
+TEST_F(WebhooksTest, AreToldOfTheirKindsAlone) {
+  auto request = NewWebhook();
+  request.mutable_webhook()->clear_kinds();
+  request.mutable_webhook()->add_kinds(Webhook::AGREED);
+  request.mutable_webhook()->add_kinds(Webhook::CREATED);
+  ASSERT_OK_AND_ASSIGN(const Webhook webhook, Run(&CreateWebhook, request));
+  event::v1::LogEntry::Data created, agreed, deleted;
+  created.mutable_opened();
+  agreed.set_slots_changed(true);
+  agreed.set_closed(true);
+  agreed.set_state(event::v1::Event::AGREED);
+  deleted.set_deleted(true);
+  Tell(event_, created);
+  TellUpdate(event_);
+  Tell(event_, agreed);
+  Tell(event_, deleted);
+  Follow();
+  const auto deliveries = DeliveriesOf(webhook);
+  ASSERT_THAT(deliveries, SizeIs(2));
+  EXPECT_EQ(deliveries[0].log_entry(), "events/" + event_.ToString() + "/logEntries/1");
+  EXPECT_THAT(deliveries[0].kinds(), ElementsAre(Webhook::CREATED));
+  EXPECT_EQ(deliveries[0].cursor(), "1");
+  EXPECT_EQ(deliveries[1].log_entry(), "events/" + event_.ToString() + "/logEntries/3");
+  EXPECT_THAT(deliveries[1].kinds(), ElementsAre(Webhook::UPDATED, Webhook::AGREED));
+  EXPECT_EQ(deliveries[1].state(), v1::WebhookDelivery::PENDING);
+  EXPECT_TRUE(deliveries[1].has_create_time());
+  EXPECT_TRUE(deliveries[1].has_next_attempt_time());
+  EXPECT_EQ(Get(webhook).cursor(), "4");
+  EXPECT_EQ(told_, 1);
+}
+
+TEST_F(WebhooksTest, AreToldOfOneInitiatorAloneWhileThereIsOne) {
+  auto request = NewWebhook();
+  request.mutable_webhook()->set_initiator("ann@example.com");
+  ASSERT_OK_AND_ASSIGN(const Webhook of_ann, Run(&CreateWebhook, request));
+  const Webhook of_all = MakeWebhook();
+  event::v1::LogEntry::Data update;
+  update.set_slots_changed(true);
+  Tell(event_, update, "Ann@Example.com");
+  Tell(other_event_, update, "bob@example.com");
+  Tell(event_, update, "erased");
+  Follow();
+  EXPECT_THAT(DeliveriesOf(of_ann), SizeIs(1));
+  EXPECT_THAT(DeliveriesOf(of_all), SizeIs(3));
+  // Another person of the same address is somebody else.
+  database_.Sql("delete from parley.users where local_part = 'ann'");
+  MakeUser("ann@example.com");
+  Tell(event_, update, "ann@example.com");
+  Follow();
+  EXPECT_THAT(DeliveriesOf(of_ann), SizeIs(1));
+  EXPECT_THAT(DeliveriesOf(of_all), SizeIs(4));
+}
+
+TEST_F(WebhooksTest, TheLogIsLookedThroughInPartsAndNothingIsSkippedOrTwice) {
+  const Webhook webhook = MakeWebhook();
+  constexpr int kEntries = 450;
+  for (int i = 0; i < kEntries; ++i)
+    log_.Append(
+        event_,
+        [] {
+          event::v1::LogEntry::Data data;
+          data.set_slots_changed(true);
+          return data;
+        }(),
+        "ann@example.com");
+  database_.Sql(absl::StrCat("insert into parley.log_leaves select n - 1, '", event_.ToString(),
+                             "', n, sha256('') from generate_series(1, ", kEntries, ") n"));
+  database_.Sql("update parley.webhooks set next_look_time = now()");
+  // Of two processes.
+  AtOnce(2, [&](int) {
+    WebhookFollower follower(pool_, events_, [] {});
+    for (int step = 0; step < 20; ++step) EXPECT_THAT(follower.Step(), Succeeds());
+  });
+  ASSERT_TRUE(test::Eventually([&] {
+    Follow();
+    return Get(webhook).cursor() == std::to_string(kEntries);
+  }));
+  EXPECT_EQ(database_.Sql("select count(*) || ' ' || max(sequence) || ' ' || max(attempts) from "
+                          "parley.webhook_deliveries"),
+            absl::StrCat(kEntries, " ", kEntries, " 0"));
+}
+
+TEST_F(WebhooksTest, ACursorThatIsNoneIsRefusedAndOneOfAnotherLogToo) {
+  const Webhook webhook = MakeWebhook();
+  TellUpdate(event_);
+  EXPECT_THAT(BadFields(Replay(webhook, "nonsense")), ElementsAre("cursor"));
+  EXPECT_THAT(Replay(webhook, "nonsense"), Fails(kInvalid, error::v1::INVALID_FIELDS));
+  EXPECT_THAT(Replay(webhook, "77"), Fails(absl::StatusCode::kOutOfRange, error::v1::CURSOR_INVALID));
+  EXPECT_EQ(Get(webhook).cursor(), "0");
+  EXPECT_THAT(Replay(webhook, "1"), Succeeds());
+  EXPECT_EQ(Get(webhook).cursor(), "1");
+  Follow();
+  EXPECT_THAT(DeliveriesOf(webhook), IsEmpty());
+  EXPECT_THAT(Replay(webhook, ""), Succeeds());
+  Follow();
+  EXPECT_THAT(DeliveriesOf(webhook), SizeIs(1));
+}
+
+TEST_F(WebhooksTest, AnEventServiceThatIsAwayIsAskedAgain) {
+  const Webhook webhook = MakeWebhook();
+  TellUpdate(event_);
+  log_.Stop();
+  database_.Sql("update parley.webhooks set next_look_time = now()");
+  WebhookFollower follower(pool_, events_, [] {});
+  EXPECT_THAT(follower.Step(), Fails(absl::StatusCode::kUnavailable, error::v1::UNAVAILABLE));
+  EXPECT_EQ(*follower.Step(), false) << "not at once";
+  log_.Start(log_.address());
+  ASSERT_TRUE(test::Eventually([&] {
+    follower.Step().IgnoreError();
+    return Get(webhook).cursor() == "1";
+  }));
+  EXPECT_THAT(DeliveriesOf(webhook), SizeIs(1));
+}
+
+TEST_F(WebhooksTest, DeliveriesAreListedInPagesAndByState) {
+  const Webhook webhook = MakeWebhook();
+  for (int i = 0; i < 5; ++i) TellUpdate(event_);
+  Follow();
+  for (const bool delivered : {true, false, true}) {
+    const auto begun = Begin();
+    ASSERT_THAT(begun, SizeIs(1));
+    Record(Ended(begun[0], delivered, absl::Hours(100)));  // FAILED where not
+  }
+  const auto list = [&](v1::WebhookDelivery::State state) {
+    std::vector<std::string> entries;
+    v1::ListWebhookDeliveriesRequest request;
+    request.set_parent(webhook.name());
+    request.set_page_size(2);
+    request.set_state(state);
+    do {
+      const auto page = Run(&ListWebhookDeliveries, request);
+      EXPECT_THAT(page, Succeeds());
+      for (const auto& each : page->webhook_deliveries()) {
+        entries.push_back(each.log_entry().substr(each.log_entry().rfind('/') + 1));
+      }
+      request.set_page_token(page->next_page_token());
+    } while (!request.page_token().empty());
+    return entries;
+  };
+  EXPECT_THAT(list(v1::WebhookDelivery::STATE_UNSPECIFIED), ElementsAre("5", "4", "3", "2", "1"));
+  EXPECT_THAT(list(v1::WebhookDelivery::PENDING), ElementsAre("5", "4"));
+  EXPECT_THAT(list(v1::WebhookDelivery::DELIVERED), ElementsAre("3", "1"));
+  EXPECT_THAT(list(v1::WebhookDelivery::FAILED), ElementsAre("2"));
+  const auto failed = DeliveriesOf(webhook)[1];
+  ASSERT_THAT(failed.attempts(), SizeIs(1));
+  EXPECT_EQ(failed.attempts(0).http_status(), 500);
+  EXPECT_EQ(failed.attempts(0).detail(), "the answer was 500");
+  EXPECT_TRUE(failed.attempts(0).has_end_time());
+  EXPECT_FALSE(failed.has_next_attempt_time());
+}
+
+}  // namespace
+}  // namespace parley::notification
