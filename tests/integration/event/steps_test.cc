@@ -110,9 +110,7 @@ TEST_F(StepsTest, EntriesAreListedFromTheirPositionsOn) {
 
 TEST_F(StepsTest, OfTheTreeThoseAreListedThatAreWanted) {
   MakeEvents();
-  const tlog::SigningKey key = MakeKey();
-  SigningProcess signing(database.service_url(), key);
-  ASSERT_THAT(signing.Step(), Succeeds());
+  ASSERT_THAT(process.Step(), Succeeds());
   const auto names_of = [&](int64_t begin, int64_t end, std::vector<data::LogEntry::Occurrence> occurrences,
                             std::optional<std::vector<Uuid>> parties, int limit) {
     const auto placed = Do([&](data::Transaction& tx) {
