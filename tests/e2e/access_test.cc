@@ -22,6 +22,7 @@ struct World {
   std::string notification;  // in the party's name
   std::string suppression;
   std::string unsubscribe_token;
+  std::string webhook;
   User target;  // somebody whom staff may change
 };
 
@@ -228,6 +229,25 @@ const std::map<std::string, Row>& Table() {
        {Do<DeleteSuppressionRequest>(&NotificationStub::DeleteSuppression,
                                      [](auto& r, const World& w) { r.set_name(w.suppression); }),
         "-nnnnnnyn"}},
+
+      {"CreateWebhook",
+       {Do<CreateWebhookRequest>(&WebhookStub::CreateWebhook,
+                                 [](auto& r, const World&) { *r.mutable_webhook() = NewWebhook(); }),
+        "-nnnnnnyn"}},
+      {"GetWebhook",
+       {Do<GetWebhookRequest>(&WebhookStub::GetWebhook, [](auto& r, const World& w) { r.set_name(w.webhook); }),
+        "-nnnnnnyn"}},
+      {"ListWebhooks", {Do<ListWebhooksRequest>(&WebhookStub::ListWebhooks, [](auto&, const World&) {}), "-nnnnnnyn"}},
+      {"DeleteWebhook",
+       {Do<DeleteWebhookRequest>(&WebhookStub::DeleteWebhook, [](auto& r, const World& w) { r.set_name(w.webhook); }),
+        "-nnnnnnyn"}},
+      {"ReplayWebhook",
+       {Do<ReplayWebhookRequest>(&WebhookStub::ReplayWebhook, [](auto& r, const World& w) { r.set_name(w.webhook); }),
+        "-nnnnnnyn"}},
+      {"ListWebhookDeliveries",
+       {Do<ListWebhookDeliveriesRequest>(&WebhookStub::ListWebhookDeliveries,
+                                         [](auto& r, const World& w) { r.set_parent(w.webhook); }),
+        "-nnnnnnyn"}},
   };
   return table;
 }
@@ -254,6 +274,7 @@ class AccessTest : public E2eTest {
     ASSERT_THAT(party_client->Call(&NotificationStub::NotifyParties, Notice(MakeEvent(), {kInactiveAddress})),
                 Succeeds());
     unsubscribe_token = MailedUnsubscribeToken(kInactiveAddress, 0);
+    webhook = MakeWebhook();
   }
   static void TearDownTestSuite() {
     staff_client.reset();
@@ -286,6 +307,7 @@ class AccessTest : public E2eTest {
     world.event = MakeEvent();
     world.unsubscribe_token = unsubscribe_token;
     if (method.ends_with("Suppression")) world.suppression = MakeSuppression();
+    world.webhook = method == "DeleteWebhook" ? MakeWebhook() : webhook;
     world.user = user;
     guest_key = MakeEmailToken(world.event, user, world.email_token);
     if (method.ends_with("Proof") || method == "GetCheckpoint") {
@@ -316,6 +338,12 @@ class AccessTest : public E2eTest {
       world.target = *staff_client->Call(&Tokens::CreateUser, request);
     }
     return world;
+  }
+
+  static std::string MakeWebhook() {
+    notification::v1::CreateWebhookRequest request;
+    *request.mutable_webhook() = NewWebhook();
+    return staff_client->Call(&WebhookStub::CreateWebhook, request)->name();
   }
 
   // The same, of nothing that exists.
@@ -373,7 +401,7 @@ class AccessTest : public E2eTest {
   }
 
   static inline std::unique_ptr<Client> staff_client, party_client;
-  static inline std::string party_key, outsider_key, user, staff_party, unsubscribe_token;
+  static inline std::string party_key, outsider_key, user, staff_party, unsubscribe_token, webhook;
 };
 
 TEST_F(AccessTest, EveryMethodOfTheContractsHasARow) {

@@ -64,6 +64,13 @@ notification::v1::NotifyPartiesRequest Notice(const Event& event, const std::vec
   return request;
 }
 
+notification::v1::Webhook NewWebhook() {
+  notification::v1::Webhook webhook;
+  webhook.set_url("https://webhook.invalid/");
+  webhook.add_kinds(notification::v1::Webhook::DELETED);
+  return webhook;
+}
+
 std::vector<std::string> ConfirmedIn(const Event& event) {
   std::vector<std::string> addresses;
   for (const auto& party : event.parties()) {

@@ -14,6 +14,7 @@
 #include "parley/event/v1/event_service.grpc.pb.h"
 #include "parley/event/v1/log_service.grpc.pb.h"
 #include "parley/notification/v1/notification_service.grpc.pb.h"
+#include "parley/notification/v1/webhook_service.grpc.pb.h"
 #include "parley/token/v1/token_service.grpc.pb.h"
 #include "tests/support/database.h"
 #include "tests/support/status_matchers.h"
@@ -42,10 +43,12 @@ using Events = event::v1::EventService::Stub;
 using Logs = event::v1::LogService::Stub;
 using Tokens = token::v1::TokenService::Stub;
 using NotificationStub = notification::v1::NotificationService::Stub;
+using WebhookStub = notification::v1::WebhookService::Stub;
 
 inline constexpr char kEventService[] = "parley.event.v1.EventService";
 inline constexpr char kTokenService[] = "parley.token.v1.TokenService";
 inline constexpr char kNotificationService[] = "parley.notification.v1.NotificationService";
+inline constexpr char kWebhookService[] = "parley.notification.v1.WebhookService";
 
 // A slot of an hour that begins in so many days.
 Slot SlotIn(int days);
@@ -58,6 +61,9 @@ event::v1::ConfirmEventRequest Confirmation(const Event& event);
 event::v1::ReopenEventRequest Reopening(const Event& event);
 event::v1::DeleteEventRequest Deletion(const Event& event);
 notification::v1::NotifyPartiesRequest Notice(const Event& event, const std::vector<std::string>& recipients);
+
+// A webhook that is told of deletions, and leads nowhere.
+notification::v1::Webhook NewWebhook();
 
 std::vector<std::string> ConfirmedIn(const Event& event);
 // All entries of an event's log; fails the test where they cannot be read.

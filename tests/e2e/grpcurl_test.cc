@@ -34,8 +34,9 @@ TEST_F(GrpcurlTest, ListShowsExactlyThePublicServices) {
   const auto output = Grpcurl({system->address("gateway"), "list"});
   EXPECT_EQ(output.exit_code, 0) << output.err;
   const std::vector<std::string> services = absl::StrSplit(output.out, '\n', absl::SkipEmpty());
-  EXPECT_THAT(services, UnorderedElementsAre("grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection",
-                                             kEventService, kLogService, kNotificationService, kTokenService));
+  EXPECT_THAT(services,
+              UnorderedElementsAre("grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection", kEventService,
+                                   kLogService, kNotificationService, kTokenService, kWebhookService));
 }
 
 TEST_F(GrpcurlTest, DescribeShowsServicesAndMessagesButNothingInternal) {
@@ -51,7 +52,7 @@ TEST_F(GrpcurlTest, DescribeShowsServicesAndMessagesButNothingInternal) {
 }
 
 TEST_F(GrpcurlTest, HealthTellsOfAllAndOfEachPublicService) {
-  for (const char* service : {"", kEventService, kLogService, kNotificationService, kTokenService}) {
+  for (const char* service : {"", kEventService, kLogService, kNotificationService, kTokenService, kWebhookService}) {
     const json answer = Call("", "grpc.health.v1.Health/Check", {{"service", service}});
     EXPECT_EQ(answer, (json{{"status", "SERVING"}})) << service;
   }

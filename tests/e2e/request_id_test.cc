@@ -12,6 +12,7 @@ namespace {
 
 using absl::StatusCode;
 using notification::v1::NotifyPartiesResponse;
+using notification::v1::Webhook;
 using ::testing::SizeIs;
 using token::v1::ApiKey;
 using token::v1::User;
@@ -22,6 +23,10 @@ std::string NewId() { return Uuid::TimeOrdered().ToString(); }
 template <class Response>
 void Settle(Response&) {}
 void Settle(ApiKey& key) { key.clear_key(); }
+void Settle(Webhook& webhook) {
+  webhook.clear_secret();
+  webhook.clear_cursor();
+}
 void Settle(Notification& notification) {
   notification.clear_attempts();
   if (notification.state() != Notification::CANCELLED) notification.clear_state();
@@ -92,6 +97,7 @@ class RequestIdTest : public E2eTest {
         {"cancelled", "count(*) from notifications where state = 'CANCELLED'"},
         {"retried", "count(*) from notifications where retried_after > 0"},
         {"suppressions", "count(*) from suppressions where detail = 'of a test'"},
+        {"webhooks", "count(*) from webhooks where delete_time is null"},
         {"remembered", "count(*) from request_records"}};
     std::vector<std::string> selects;
     for (const auto& [name, select] : counts) selects.push_back("(select " + select + ")");
@@ -187,6 +193,22 @@ class RequestIdTest : public E2eTest {
                  [](auto& request) { request.set_name("suppressions/" + NewId()); }),
         true, {{"suppressions", -1}});
 
+    notification::v1::CreateWebhookRequest hook;
+    *hook.mutable_webhook() = NewWebhook();
+    const std::string webhook = staff.Call(&WebhookStub::CreateWebhook, hook)->name();
+    const std::string other_webhook = staff.Call(&WebhookStub::CreateWebhook, hook)->name();
+    add(MakeCase(&WebhookStub::CreateWebhook, hook,
+                 [](auto& request) { request.mutable_webhook()->set_url("https://another.invalid/"); }),
+        true, {{"webhooks", 1}});
+    notification::v1::DeleteWebhookRequest end;
+    end.set_name(webhook);
+    add(MakeCase(&WebhookStub::DeleteWebhook, end, [=](auto& request) { request.set_name(other_webhook); }), true,
+        {{"webhooks", -1}});
+    // What it does is looked for at once, and over soon.
+    notification::v1::ReplayWebhookRequest replay;
+    replay.set_name(other_webhook);
+    add(MakeCase(&WebhookStub::ReplayWebhook, replay, [=](auto& request) { request.set_name(webhook); }), true, {});
+
     token::v1::CreateUserRequest create;
     create.mutable_user()->set_address("registered." + member_address);
     add(MakeCase(&Tokens::CreateUser, create, [](auto& request) { request.mutable_user()->set_role(User::STAFF); }),
@@ -238,7 +260,8 @@ TEST_F(RequestIdTest, EveryMethodThatTakesOneIsTried) {
   for (const Case& each : MakeCases("all@example.com")) tried.insert(each.method);
   for (const auto* file :
        {event::v1::GetEventRequest::descriptor()->file(), token::v1::GetUserRequest::descriptor()->file(),
-        notification::v1::GetNotificationRequest::descriptor()->file()}) {
+        notification::v1::GetNotificationRequest::descriptor()->file(),
+        notification::v1::GetWebhookRequest::descriptor()->file()}) {
     for (int i = 0; i < file->service_count(); ++i) {
       for (int j = 0; j < file->service(i)->method_count(); ++j) {
         const auto* method = file->service(i)->method(j);
