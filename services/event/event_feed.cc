@@ -127,10 +127,13 @@ void EventFeed::Leave(const EventWatch& watch) {
 }
 
 void EventFeed::TellProgress(absl::Time since) {
+  int left = kToldAtOnce;
   absl::MutexLock lock(&mutex_);
   for (const auto& [id, watched] : watched_) {
     for (const auto& watch : watched.watches) {
-      if (watch->progress_time() < since && !watch->is_waiting()) watch->Send(Progress(watch->position_));
+      if (watch->progress_time() >= since || watch->is_waiting()) continue;
+      if (left-- == 0) return;
+      watch->Send(Progress(watch->position_));
     }
   }
 }

@@ -161,11 +161,13 @@ void LogFeed::Leave(const LogWatch& watch) {
 }
 
 void LogFeed::TellProgress(absl::Time since) {
+  int left = kToldAtOnce;
   absl::MutexLock lock(&mutex_);
   const Message progress = Progress(cursor_);
   auto tell = [&](const auto& watches) {
     for (const auto& watch : watches) {
       if (watch->progress_time() >= since || watch->is_waiting()) continue;
+      if (left-- <= 0) return;
       // One may have read further than the feed.
       watch->Send(watch->position_.position > cursor_.position ? Progress(watch->position_) : progress);
     }

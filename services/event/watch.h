@@ -13,6 +13,10 @@
 
 namespace parley::event {
 
+// How many are told at once that there is nothing new: those that have begun together are not to cost the service a
+// moment's time together for ever.
+inline constexpr int kToldAtOnce = 500;
+
 // A watch that is behind.
 class PageReader {
  public:

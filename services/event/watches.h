@@ -16,7 +16,7 @@ struct WatchSettings {
   int max_watches = 10000;
   int max_watches_of_caller = 100;
   int threads = 2;                                 // that read pages
-  absl::Duration progress = absl::Seconds(10);     // who was told nothing for as long is told how far the watch is
+  absl::Duration progress = absl::Seconds(10);     // who was told nothing for as long is told how far it is
   absl::Duration slow_reader = absl::Seconds(10);  // who takes nothing for as long is sent away
 };
 
