@@ -14,7 +14,6 @@ using data::Row;
 using data::Statement;
 
 constexpr int64_t kShownAttempts = 20;
-constexpr int64_t kPurgedAtOnce = 1000;
 
 #define PARLEY_WEBHOOK_DELIVERY                                                                            \
   "d.webhook_id, d.event_id, d.sequence, d.leaf_index, array_to_string(d.kinds, ','), d.cursor, d.state, " \
@@ -75,29 +74,32 @@ absl::Status WebhookDeliveries::Insert(absl::Span<const WebhookDelivery> deliver
   return tx_.Execute(kInsert, params.AddTexts(kinds).AddTexts(cursors)).status();
 }
 
+constexpr Statement kLockDue{"lock_due_webhook_deliveries", R"sql(
+  select p.webhook_id, p.event_id, p.sequence
+  from webhooks w left join unnest($1::uuid[], $2::int8[]) as other (webhook_id, free) using (webhook_id)
+  cross join lateral (
+    select d.webhook_id, d.event_id, d.sequence, d.next_attempt_time
+    from webhook_deliveries d
+    where d.webhook_id = w.webhook_id and d.state = 'PENDING' and d.next_attempt_time <= now()
+      and (d.lease_end_time is null or d.lease_end_time <= now())
+      and not exists (
+        select from webhook_deliveries e
+        where e.webhook_id = d.webhook_id and e.event_id = d.event_id and e.sequence < d.sequence
+          and e.state = 'PENDING')
+    order by d.next_attempt_time, d.leaf_index limit coalesce(other.free, $3)
+    for update of d skip locked
+  ) p
+  where w.delete_time is null)sql"};
+
+// In a statement of its own, since PostgreSQL would guess that many are due, and read all that there are.
 constexpr Statement kBegin{"begin_webhook_attempts", R"sql(
-  with due as (
-    select p.webhook_id, p.event_id, p.sequence, w.url
-    from webhooks w left join unnest($1::uuid[], $2::int8[]) as other (webhook_id, free) using (webhook_id)
-    cross join lateral (
-      select d.webhook_id, d.event_id, d.sequence
-      from webhook_deliveries d
-      where d.webhook_id = w.webhook_id and d.state = 'PENDING' and d.next_attempt_time <= now()
-        and (d.lease_end_time is null or d.lease_end_time <= now())
-        and not exists (
-          select from webhook_deliveries e
-          where e.webhook_id = d.webhook_id and e.event_id = d.event_id and e.sequence < d.sequence
-            and e.state = 'PENDING')
-      order by d.next_attempt_time, d.leaf_index limit coalesce(other.free, $3)
-      for update of d skip locked
-    ) p
-    where w.delete_time is null
-  ), begun as (
+  with begun as (
     update webhook_deliveries d
     set attempts = d.attempts + 1, lease_end_time = now() + $4 * interval '1 microsecond'
-    from due
+    from unnest($1::uuid[], $2::uuid[], $3::int8[]) as due (webhook_id, event_id, sequence)
+    join webhooks w using (webhook_id)
     where d.webhook_id = due.webhook_id and d.event_id = due.event_id and d.sequence = due.sequence
-    returning )sql" PARLEY_WEBHOOK_DELIVERY R"sql(, d.attempts, d.attempts - d.replayed_after as counted, due.url
+    returning )sql" PARLEY_WEBHOOK_DELIVERY R"sql(, d.attempts, d.attempts - d.replayed_after as counted, w.url
   ), started as (
     insert into webhook_attempts (webhook_id, event_id, sequence, attempt, start_time)
     select webhook_id, event_id, sequence, attempts, now() from begun
@@ -106,14 +108,24 @@ constexpr Statement kBegin{"begin_webhook_attempts", R"sql(
 
 absl::StatusOr<std::vector<BegunAttempt>> WebhookDeliveries::Begin(absl::Span<const FreeAttempts> others, int free,
                                                                    absl::Duration lease) {
-  std::vector<Uuid> webhook_ids;
-  std::vector<int64_t> numbers;
+  std::vector<Uuid> webhook_ids, event_ids;
+  std::vector<int64_t> numbers, sequences;
   for (const FreeAttempts& other : others) {
     webhook_ids.push_back(other.webhook_id);
     numbers.push_back(other.free);
   }
+  Params of_due;
+  of_due.AddUuids(webhook_ids).AddInts(numbers).Add(int64_t{free});
+  PARLEY_ASSIGN_OR_RETURN(const Result due, tx_.Execute(kLockDue, of_due));
+  if (due.empty()) return std::vector<BegunAttempt>();
+  webhook_ids.clear();
+  for (int i = 0; i < due.size(); ++i) {
+    webhook_ids.push_back(due[i].GetUuid(0));
+    event_ids.push_back(due[i].GetUuid(1));
+    sequences.push_back(due[i].GetInt(2));
+  }
   Params params;
-  params.AddUuids(webhook_ids).AddInts(numbers).Add(int64_t{free}).Add(absl::ToInt64Microseconds(lease));
+  params.AddUuids(webhook_ids).AddUuids(event_ids).AddInts(sequences).Add(absl::ToInt64Microseconds(lease));
   PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kBegin, params));
   std::vector<BegunAttempt> begun;
   for (int i = 0; i < result.size(); ++i) {
@@ -253,10 +265,10 @@ constexpr Statement kPurge{"purge_webhook_deliveries", R"sql(
   with gone as (
     (select d.webhook_id, d.event_id, d.sequence, false as deleted
      from webhook_deliveries d where d.settle_time < now() - $1 * interval '1 microsecond'
-     order by d.settle_time limit $2)
+     order by d.settle_time limit 1000)
     union all
     (select d.webhook_id, d.event_id, d.sequence, true
-     from webhooks w join webhook_deliveries d using (webhook_id) where w.delete_time is not null limit $2)
+     from webhooks w join webhook_deliveries d using (webhook_id) where w.delete_time is not null limit 1000)
   ), deliveries as (
     delete from webhook_deliveries d using gone
     where d.webhook_id = gone.webhook_id and d.event_id = gone.event_id and d.sequence = gone.sequence
@@ -273,9 +285,7 @@ constexpr Statement kPurgeWebhooks{"purge_webhooks", R"sql(
     and not exists (select from webhook_deliveries d where d.webhook_id = w.webhook_id))sql"};
 
 absl::StatusOr<int64_t> WebhookDeliveries::PurgeSome(absl::Duration keep) {
-  Params params;
-  params.Add(absl::ToInt64Microseconds(keep)).Add(kPurgedAtOnce);
-  PARLEY_ASSIGN_OR_RETURN(const Result purged, tx_.Execute(kPurge, params));
+  PARLEY_ASSIGN_OR_RETURN(const Result purged, tx_.Execute(kPurge, Params().Add(absl::ToInt64Microseconds(keep))));
   PARLEY_ASSIGN_OR_RETURN(const Result webhooks, tx_.Execute(kPurgeWebhooks));
   return purged[0].GetInt(0) + webhooks.affected();
 }
