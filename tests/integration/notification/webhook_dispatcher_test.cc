@@ -4,11 +4,13 @@
 #include <gmock/gmock.h>
 
 #include "tests/integration/notification/watched_log.h"
+#include "tests/support/database_proxy.h"
 #include "tests/support/webhook_receiver.h"
 
 namespace parley::notification {
 namespace {
 
+using test::DatabaseProxy;
 using test::Eventually;
 using test::WebhookReceiver;
 using ::testing::AllOf;
@@ -230,6 +232,37 @@ TEST_F(WebhookDispatcherTest, AtTheEndAnAnswerIsWaitedForUntilTheDeadline) {
     for (const auto& attempt : delivery.attempts()) EXPECT_EQ(attempt.http_status(), 200);
   }
   EXPECT_EQ(delivered, Came("/hook"));
+}
+
+TEST_F(WebhookDispatcherTest, WhatCouldNotBeRecordedIsRecordedLaterAndNotSentAgain) {
+  DatabaseProxy proxy(database_.service_url());
+  data::Pool pool(proxy.url(), 4);
+  const v1::Webhook webhook = MakeWebhook(receiver_.url("/hook"));
+  WebhookDispatcher dispatcher(settings_, pool, key_, events_);
+  dispatcher.Start();
+  size_t sent = 0;
+  for (const auto cut : {DatabaseProxy::Cut::kBeforeCommit, DatabaseProxy::Cut::kAfterCommit}) {
+    proxy.CutAtCommit(cut, "record_webhook_attempts");
+    TellUpdate(event_);
+    Follow();
+    ASSERT_TRUE(Reaches(webhook, State::DELIVERED));
+    EXPECT_TRUE(proxy.HasCut());
+    EXPECT_EQ(Came("/hook"), ++sent);
+  }
+  // One that was begun, for all that anybody knows, is begun again once its lease is up.
+  settings_.posts.timeout = settings_.lease_margin = absl::Milliseconds(500);
+  proxy.CutAtCommit(DatabaseProxy::Cut::kAfterCommit, "begin_webhook_attempts");
+  dispatcher.Stop(absl::Now());
+  WebhookDispatcher next(settings_, pool, key_, events_);
+  next.Start();
+  TellUpdate(event_);
+  Follow();
+  ASSERT_TRUE(Reaches(webhook, State::DELIVERED));
+  EXPECT_TRUE(proxy.HasCut());
+  EXPECT_EQ(Came("/hook"), ++sent);
+  const auto attempts = DeliveriesOf(webhook).back().attempts();
+  ASSERT_THAT(attempts, SizeIs(2));
+  EXPECT_FALSE(attempts[0].has_end_time());
 }
 
 TEST_F(WebhookDispatcherTest, TwoDispatchersSendNothingTwice) {
