@@ -2,7 +2,7 @@
 
 namespace parley::data {
 
-Chore::~Chore() {
+void Chore::Stop() {
   std::thread thread;
   {
     absl::MutexLock lock(&mutex_);

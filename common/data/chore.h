@@ -13,11 +13,12 @@ class Chore {
  public:
   // `step` does some of it, and answers how long to rest before the next time.
   explicit Chore(std::function<absl::Duration()> step) : step_(std::move(step)) {}
-  // Waits for the step that is under way.
-  ~Chore();
+  ~Chore() { Stop(); }
 
   // From now on. Further calls change nothing.
   void Start();
+  // Waits for the step that is under way; there is none after it.
+  void Stop();
   // Ends the rest that it takes, or the next one before it begins. Thread-safe.
   void Wake();
 

@@ -88,7 +88,7 @@ absl::StatusOr<std::vector<Event>> Events::Lock(absl::Span<const Uuid> ids) {
 
 constexpr Statement kGoneBeyond{"events_gone_beyond", R"sql(
   select p.event_id from unnest($1::uuid[], $2::int8[]) as p (event_id, sequence)
-  cross join lateral (select last_sequence from events e where e.event_id = p.event_id) e
+  cross join lateral (select last_sequence from events e where e.event_id = p.event_id offset 0) e
   where e.last_sequence > p.sequence)sql"};
 
 absl::StatusOr<std::vector<Uuid>> Events::GoneBeyond(absl::Span<const Uuid> ids, absl::Span<const int64_t> sequences) {

@@ -260,13 +260,15 @@ absl::StatusOr<std::vector<LogEntry>> LogEntries::ListBehind(const std::vector<L
   return EntriesOf(result);
 }
 
-// Each leaf's entry is looked up by itself, so that the plan is the same at any size of the tables.
+// Each leaf's entry and parties are looked up by themselves, so that the plan is the same at any size of the tables:
+// left to itself PostgreSQL would look up all events that the parties ever had.
 constexpr Statement kListPlaced{"list_placed_log_entries", R"sql(
   select l.leaf_index, e.event_id, e.sequence, e.create_time, e.occurrence, e.effector_id, e.revision, e.slots, e.data,
          e.named, e.hash
   from (select leaf_index, event_id, sequence from log_leaves l where leaf_index >= $1 and leaf_index < $2
-          and ($4::uuid[] is null or exists (select from event_parties p
-                                             where p.event_id = l.event_id and p.user_id = any($4)))
+          and ($4::uuid[] is null
+               or exists (select from (select user_id from event_parties p where p.event_id = l.event_id offset 0) p
+                          where p.user_id in (select unnest($4))))
         order by leaf_index) l
   cross join lateral (select * from log_entries x where x.event_id = l.event_id and x.sequence = l.sequence offset 0) e
   where e.occurrence = any($3::text[])

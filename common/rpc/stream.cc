@@ -18,7 +18,7 @@ void OpenStream::Refuse(absl::Status status) {
 void OpenStream::Cut(absl::Status status) {
   absl::MutexLock lock(&mutex_);
   if (is_finished_) return;
-  end_ = WithMetadata(std::move(status), "cursor", cursor_);
+  end_ = cursor_.empty() ? std::move(status) : WithMetadata(std::move(status), "cursor", cursor_);
   DropWaiting();
 }
 

@@ -29,7 +29,8 @@ namespace parley::rpc {
 // What is the same of all streams, whatever they send.
 class OpenStream {
  public:
-  // `method`: its path, which must outlive the stream. `cursor`: where it begins.
+  // `method`: its path, which must outlive the stream. `cursor`: where it begins; may
+  // be empty.
   OpenStream(grpc::CallbackServerContext& context, Call call, const std::string& method, std::string cursor)
       : cursor_(std::move(cursor)),
         context_(context),
@@ -44,7 +45,8 @@ class OpenStream {
 
   // Ends it as soon as all that waits is sent. Further messages are dropped.
   void End(absl::Status status);
-  // Ends it at once: what waits is dropped, the error's metadata tells the `cursor` of what was sent last.
+  // Ends it at once: what waits is dropped, the error's metadata tells the `cursor` of what was sent last, where there
+  // is one.
   void Cut(absl::Status status);
   // Ends it before anything was sent.
   void Refuse(absl::Status status);
@@ -93,14 +95,20 @@ class Stream : public OpenStream, public grpc::ServerWriteReactor<Response> {
   bool Send(Message message) {
     absl::MutexLock lock(&mutex_);
     if (end_) return true;
-    if (waiting_.size() >= kMaxWaiting) return false;
     if (waiting_.empty() && !is_writing_) progress_time_ = absl::Now();
-    waiting_.push_back(std::move(message));
+    // What can be written at once need not be measured.
+    const size_t bytes = is_writing_ ? message->ByteSizeLong() : 0;
+    if (!waiting_.empty() && (waiting_.size() >= kMaxWaiting || waiting_bytes_ + bytes > kMaxWaitingBytes))
+      return false;
+    waiting_bytes_ += bytes;
+    waiting_.push_back({std::move(message), bytes});
     Pump();
     return true;
   }
 
+  // What may wait for a reader.
   static constexpr size_t kMaxWaiting = 1000;
+  static constexpr size_t kMaxWaitingBytes = size_t{1} << 20;
 
  protected:
   // What a reader goes on from behind this message.
@@ -115,7 +123,7 @@ class Stream : public OpenStream, public grpc::ServerWriteReactor<Response> {
       written_.reset();
       progress_time_ = absl::Now();
       if (!ok && !end_) end_ = absl::CancelledError("the reader is gone");
-      if (!ok) waiting_.clear();
+      if (!ok) Drop();
       idle = !end_ && waiting_.empty();
       Pump();
     }
@@ -125,7 +133,7 @@ class Stream : public OpenStream, public grpc::ServerWriteReactor<Response> {
   void OnCancel() final {
     absl::MutexLock lock(&mutex_);
     if (!end_) end_ = absl::CancelledError("the reader is gone");
-    waiting_.clear();
+    Drop();
     Finish();
   }
 
@@ -144,15 +152,21 @@ class Stream : public OpenStream, public grpc::ServerWriteReactor<Response> {
       if (end_) Finish();
       return;
     }
-    written_ = std::move(waiting_.front());
+    written_ = std::move(waiting_.front().message);
+    waiting_bytes_ -= waiting_.front().bytes;
     waiting_.pop_front();
     cursor_ = CursorOf(*written_);
     is_writing_ = true;
     this->StartWrite(written_.get());
   }
 
-  void DropWaiting() final ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+  void Drop() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     waiting_.clear();
+    waiting_bytes_ = 0;
+  }
+
+  void DropWaiting() final ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    Drop();
     // A write that is under way is not waited for: gRPC sends the end behind it.
     Finish();
   }
@@ -163,7 +177,12 @@ class Stream : public OpenStream, public grpc::ServerWriteReactor<Response> {
     grpc::ServerWriteReactor<Response>::Finish(EndOf(method_, call_, *end_));
   }
 
-  std::list<Message> waiting_ ABSL_GUARDED_BY(mutex_);
+  struct Waiting {
+    Message message;
+    size_t bytes;
+  };
+  std::list<Waiting> waiting_ ABSL_GUARDED_BY(mutex_);
+  size_t waiting_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   Message written_ ABSL_GUARDED_BY(mutex_);  // while it is being written
   std::shared_ptr<Stream> self_;
 };

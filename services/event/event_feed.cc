@@ -11,13 +11,15 @@
 namespace parley::event {
 namespace {
 
+// Of one event, for a watch that is behind, and for those that are fed.
 constexpr int kPage = 100;
+constexpr int kNewEntries = 10;
 constexpr size_t kMaxPageBytes = 256 << 10;
 // How often the database is asked what others have written.
 constexpr absl::Duration kLook = absl::Milliseconds(400);
 constexpr absl::Duration kReadTime = absl::Seconds(10);
-// Of how many events entries are read at once.
-constexpr size_t kMaxEvents = 200;
+// Of how many events new entries are read at once.
+constexpr size_t kMaxEvents = 100;
 
 std::shared_ptr<const v1::WatchEventResponse> MessageOf(Step step) {
   auto message = std::make_shared<v1::WatchEventResponse>();
@@ -35,11 +37,6 @@ std::shared_ptr<const v1::WatchEventResponse> Progress(int64_t sequence) {
 
 Uuid EventOf(const Step& step) { return rpc::ParseName(step.event.name(), "events").value_or(Uuid{}); }
 
-// Whether it says nothing of what was read.
-bool IsPassing(const absl::Status& status) {
-  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) || absl::IsUnknown(status);
-}
-
 // Services see all, and are users of nothing.
 absl::Status CheckAccess(const rpc::Call& call, const Uuid& id, const data::Event* event) {
   if (call.principal.kind != rpc::Principal::Kind::kService) return CheckLogAccess(call, id, event);
@@ -56,10 +53,9 @@ struct Page {
 
 void EventFeed::Wrote(const Uuid& event_id) {
   {
-    absl::MutexLock lock(&mutex_);
-    const auto found = watched_.find(event_id);
-    if (found == watched_.end()) return;
-    found->second.is_stale = true;
+    absl::MutexLock lock(&written_mutex_);
+    if (!watched_ids_.contains(event_id)) return;
+    written_.push_back(event_id);
   }
   chore_.Wake();
 }
@@ -78,7 +74,8 @@ bool EventFeed::ReadPage(EventWatch& watch) {
   };
   auto page = data::Transact(pool_, absl::Now() + kReadTime, read, data::Isolation::kSnapshot);
   if (!page.ok()) {
-    watch.is_admitted_ ? watch.Cut(page.status()) : watch.Refuse(page.status());
+    const absl::Status status = ForReader(page.status());
+    watch.is_admitted_ ? watch.Cut(status) : watch.Refuse(status);
     return false;
   }
   watch.is_admitted_ = true;
@@ -88,8 +85,10 @@ bool EventFeed::ReadPage(EventWatch& watch) {
     auto message = MessageOf(std::move(step));
     watch.position_ = message->sequence();
     bytes += message->ByteSizeLong();
-    // There is room: nothing was waiting when the page was asked for.
-    watch.Send(std::move(message));
+    if (!watch.Send(std::move(message))) {
+      watch.Cut(ReaderTooSlow());
+      return false;
+    }
     if (deleted) {
       watch.End(absl::OkStatus());
       return false;
@@ -110,7 +109,16 @@ bool EventFeed::Join(EventWatch& watch) {
   if (watch.is_ending()) return true;
   const auto [found, is_new] = watched_.try_emplace(watch.event_id_);
   Watched& watched = found->second;
-  if (is_new) watched.position = watch.position_;
+  if (is_new) {
+    watched.position = watch.position_;
+    {
+      absl::MutexLock written_lock(&written_mutex_);
+      watched_ids_.insert(watch.event_id_);
+    }
+    // There may be more by now.
+    SetStale(watch.event_id_);
+    chore_.Wake();
+  }
   if (watched.position > watch.position_) return false;
   watch.Send(Progress(watch.position_));
   watch.reader_.reset();
@@ -123,7 +131,13 @@ void EventFeed::Leave(const EventWatch& watch) {
   const auto found = watched_.find(watch.event_id_);
   if (found == watched_.end()) return;
   std::erase_if(found->second.watches, [&watch](const auto& each) { return each.get() == &watch; });
-  if (found->second.watches.empty()) watched_.erase(found);
+  if (found->second.watches.empty()) Forget(watch.event_id_);
+}
+
+void EventFeed::Forget(const Uuid& event_id) {
+  watched_.erase(event_id);
+  absl::MutexLock lock(&written_mutex_);
+  watched_ids_.erase(event_id);
 }
 
 void EventFeed::TellProgress(absl::Time since) {
@@ -139,19 +153,21 @@ void EventFeed::TellProgress(absl::Time since) {
 }
 
 absl::Duration EventFeed::Run() {
-  const absl::Status status = may_send_() ? FeedSome() : absl::OkStatus();
+  if (!may_send_()) return kLook;
+  const absl::Status status = FeedSome();
   if (status.ok() == is_failing_) {
     is_failing_ = !status.ok();
     Log(is_failing_ ? LogLevel::kWarning : LogLevel::kInfo,
         is_failing_ ? "watches of events are not fed" : "watches of events are fed again",
         {{"error", std::string(status.message())}});
   }
+  if (!status.ok()) return kLook;
   absl::MutexLock lock(&mutex_);
-  const bool more = std::ranges::any_of(watched_, [](const auto& each) { return each.second.is_stale; });
-  return more && status.ok() && may_send_() ? absl::ZeroDuration() : kLook;
+  return stale_.empty() ? look_time_ + kLook - absl::Now() : absl::ZeroDuration();
 }
 
 absl::Status EventFeed::FeedSome() {
+  TakeWritten();
   PARLEY_RETURN_IF_ERROR(LookForOthers());
   const auto positions = TakeStale();
   const absl::Status status = Feed(positions);
@@ -186,16 +202,29 @@ absl::Status EventFeed::LookForOthers() {
   return absl::OkStatus();
 }
 
+void EventFeed::TakeWritten() {
+  std::vector<Uuid> written;
+  {
+    absl::MutexLock lock(&written_mutex_);
+    written.swap(written_);
+  }
+  absl::MutexLock lock(&mutex_);
+  for (const Uuid& id : written) SetStale(id);
+}
+
 void EventFeed::SetStale(const Uuid& event_id) {
-  if (const auto found = watched_.find(event_id); found != watched_.end()) found->second.is_stale = true;
+  const auto found = watched_.find(event_id);
+  if (found != watched_.end() && !std::exchange(found->second.is_stale, true)) stale_.push_back(event_id);
 }
 
 std::vector<data::LogPosition> EventFeed::TakeStale() {
   std::vector<data::LogPosition> positions;
   absl::MutexLock lock(&mutex_);
-  for (auto& [id, watched] : watched_) {
-    if (positions.size() == kMaxEvents) break;
-    if (std::exchange(watched.is_stale, false)) positions.push_back({id, watched.position});
+  while (!stale_.empty() && positions.size() < kMaxEvents) {
+    const auto found = watched_.find(stale_.front());
+    stale_.pop_front();
+    if (found == watched_.end() || !std::exchange(found->second.is_stale, false)) continue;
+    positions.push_back({found->first, found->second.position});
   }
   return positions;
 }
@@ -203,7 +232,7 @@ std::vector<data::LogPosition> EventFeed::TakeStale() {
 absl::Status EventFeed::Feed(const std::vector<data::LogPosition>& positions) {
   if (positions.empty()) return absl::OkStatus();
   auto read = [&](data::Transaction& tx) -> absl::StatusOr<std::vector<Step>> {
-    PARLEY_ASSIGN_OR_RETURN(const auto entries, data::LogEntries(tx).ListBehind(positions, kPage));
+    PARLEY_ASSIGN_OR_RETURN(const auto entries, data::LogEntries(tx).ListBehind(positions, kNewEntries));
     return reader_.Read(tx, entries);
   };
   auto steps = data::Transact(pool_, absl::Now() + kReadTime, read, data::Isolation::kSnapshot);
@@ -216,7 +245,7 @@ absl::Status EventFeed::Feed(const std::vector<data::LogPosition>& positions) {
   for (size_t i = 0; i < steps->size(); ++i) {
     const auto id = EventOf((*steps)[i]);
     Publish(id, std::move((*steps)[i]));
-    if (++counts[id] == kPage) SetStale(id);
+    if (++counts[id] == kNewEntries) SetStale(id);
   }
   return absl::OkStatus();
 }
@@ -228,7 +257,7 @@ void EventFeed::Publish(const Uuid& event_id, Step step) {
   const int64_t sequence = step.log_entry.sequence();
   // All its watches may have left meanwhile, and others have come.
   if (sequence != watched.position + 1) {
-    if (sequence > watched.position) watched.is_stale = true;
+    if (sequence > watched.position) SetStale(event_id);
     return;
   }
   watched.position = sequence;
@@ -243,7 +272,7 @@ void EventFeed::Publish(const Uuid& event_id, Step step) {
       watch->End(absl::OkStatus());
     }
   }
-  if (deleted) watched_.erase(found);
+  if (deleted) Forget(event_id);
 }
 
 void EventFeed::CutAll(const Uuid& event_id, const absl::Status& status) {
@@ -251,7 +280,7 @@ void EventFeed::CutAll(const Uuid& event_id, const absl::Status& status) {
   const auto found = watched_.find(event_id);
   if (found == watched_.end()) return;
   for (const auto& watch : found->second.watches) watch->Cut(status);
-  watched_.erase(found);
+  Forget(event_id);
 }
 
 }  // namespace parley::event

@@ -2,11 +2,13 @@
 // Thread-safe.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "common/data/chore.h"
 #include "parley/event/v1/event_service.pb.h"
 #include "services/event/steps.h"
@@ -23,6 +25,7 @@ class EventFeed {
 
   // From now on, by a thread of its own. Further calls change nothing.
   void Start() { chore_.Start(); }
+  void Stop() { chore_.Stop(); }
   // This process has added to the log of the event, and committed.
   void Wrote(const Uuid& event_id);
 
@@ -35,14 +38,15 @@ class EventFeed {
 
  private:
   struct Watched {
-    int64_t position = 0;  // the sequence up to which its watches were told
-    bool is_stale = true;  // there may be more
+    int64_t position = 0;   // the sequence up to which its watches were told
+    bool is_stale = false;  // there may be more: it is in stale_
     std::vector<std::shared_ptr<EventWatch>> watches;
   };
 
   absl::Duration Run();
   // Errors: the database's.
   absl::Status FeedSome();
+  void TakeWritten();
   // Asks for what others have written, where that is due.
   absl::Status LookForOthers();
   std::vector<data::LogPosition> TakeStale();
@@ -50,18 +54,25 @@ class EventFeed {
   void SetStale(const Uuid& event_id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Publish(const Uuid& event_id, Step step) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void CutAll(const Uuid& event_id, const absl::Status& status);
+  void Forget(const Uuid& event_id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // False where more was published than the watch has been told.
   bool Join(EventWatch& watch);
 
   data::Pool& pool_;
   const std::function<bool()> may_send_;
   // Of the thread.
-  StepReader reader_;
+  StepReader reader_{256};
   absl::Time look_time_ = absl::InfinitePast();
   bool is_failing_ = false;
 
   absl::Mutex mutex_;
   absl::flat_hash_map<Uuid, Watched> watched_ ABSL_GUARDED_BY(mutex_);
+  std::deque<Uuid> stale_ ABSL_GUARDED_BY(mutex_);
+
+  // Apart from the others, so that calls that write do not wait while thousands are fed.
+  absl::Mutex written_mutex_ ABSL_ACQUIRED_AFTER(mutex_);
+  absl::flat_hash_set<Uuid> watched_ids_ ABSL_GUARDED_BY(written_mutex_);
+  std::vector<Uuid> written_ ABSL_GUARDED_BY(written_mutex_);
   data::Chore chore_{[this] { return Run(); }};
 };
 
@@ -88,7 +99,7 @@ class EventWatch final : public Watch<v1::WatchEventResponse> {
   // Used by the page that is being read, then by the feed under its lock.
   int64_t position_;          // the sequence up to which it was told
   bool is_admitted_ = false;  // the caller may see the event
-  std::unique_ptr<StepReader> reader_ = std::make_unique<StepReader>();
+  std::unique_ptr<StepReader> reader_ = std::make_unique<StepReader>(1);
 };
 
 }  // namespace parley::event

@@ -76,11 +76,6 @@ absl::StatusOr<Page> ReadFrom(data::Transaction& tx, StepReader& reader, const C
   return page;
 }
 
-// Whether it says nothing of what was read.
-bool IsPassing(const absl::Status& status) {
-  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) || absl::IsUnknown(status);
-}
-
 }  // namespace
 
 bool LogFeed::ReadPage(LogWatch& watch) {
@@ -89,20 +84,24 @@ bool LogFeed::ReadPage(LogWatch& watch) {
       PARLEY_ASSIGN_OR_RETURN(const Cursor end, EndOfLog(tx));
       return Page{{}, end, true};
     }
-    if (!watch.reader_) watch.reader_ = std::make_unique<StepReader>();
+    if (!watch.reader_) watch.reader_ = std::make_unique<StepReader>(LogWatch::kMaxStates);
     std::optional<std::vector<Uuid>> parties;
     if (watch.query_.party) parties = {*watch.query_.party};
     return ReadFrom(tx, *watch.reader_, watch.position_, watch.query_.occurrences, parties);
   };
   auto page = data::Transact(pool_, absl::Now() + kReadTime, read, data::Isolation::kSnapshot);
   if (!page.ok()) {
-    watch.has_begun_ ? watch.Cut(page.status()) : watch.Refuse(page.status());
+    const absl::Status status = ForReader(page.status());
+    watch.has_begun_ ? watch.Cut(status) : watch.Refuse(status);
     return false;
   }
   watch.has_begun_ = true;
   watch.position_ = page->end;
-  // There is room: nothing was waiting when the page was asked for.
-  for (Page::Placed& placed : page->placed) watch.Send(std::move(placed.message));
+  for (Page::Placed& placed : page->placed) {
+    if (watch.Send(std::move(placed.message))) continue;
+    watch.Cut(ReaderTooSlow());
+    return false;
+  }
   // Who looks for little in a long log is told how far that is.
   if (page->placed.empty() && !page->is_last && watch.progress_time() < absl::Now() - kTellScanning) {
     watch.Send(Progress(page->end));
@@ -187,7 +186,8 @@ absl::Duration LogFeed::Run() {
         is_failing_ ? "watches of all events are not fed" : "watches of all events are fed again",
         {{"error", std::string(more.status().message())}});
   }
-  if (!more.ok() && !IsPassing(more.status())) CutAll(more.status());
+  // Each finds out for itself: an entry that cannot be read concerns those alone who are to be told of it.
+  if (!more.ok() && !IsPassing(more.status())) FallBehind();
   return more.ok() && *more ? absl::ZeroDuration() : kLook;
 }
 
@@ -232,14 +232,20 @@ absl::StatusOr<bool> LogFeed::FeedSome(const Cursor& from) {
   return !page.is_last;
 }
 
-void LogFeed::CutAll(const absl::Status& status) {
-  absl::MutexLock lock(&mutex_);
-  for (const auto& watch : of_all_) watch->Cut(status);
-  for (const auto& [party, watches] : of_party_) {
-    for (const auto& watch : watches) watch->Cut(status);
+void LogFeed::FallBehind() {
+  std::vector<std::shared_ptr<LogWatch>> watches;
+  {
+    absl::MutexLock lock(&mutex_);
+    watches.swap(of_all_);
+    for (auto& [party, of_party] : of_party_) {
+      for (auto& watch : of_party) watches.push_back(std::move(watch));
+    }
+    of_party_.clear();
+    for (const auto& watch : watches) {
+      if (watch->position_.position < cursor_.position) watch->position_ = cursor_;
+    }
   }
-  of_all_.clear();
-  of_party_.clear();
+  for (const auto& watch : watches) watch->FallBehind();
 }
 
 }  // namespace parley::event

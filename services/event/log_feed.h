@@ -25,6 +25,7 @@ class LogFeed {
 
   // From now on, by a thread of its own. Further calls change nothing.
   void Start() { chore_.Start(); }
+  void Stop() { chore_.Stop(); }
 
   // The next page of a watch that is behind. False where it is behind no more.
   bool ReadPage(LogWatch& watch);
@@ -48,12 +49,13 @@ class LogFeed {
   // there is nobody to feed.
   std::optional<Cursor> AdmitJoining();
   Wanted WantedNow();
-  void CutAll(const absl::Status& status);
+  // All are behind again.
+  void FallBehind();
 
   data::Pool& pool_;
   const std::function<bool()> may_send_;
   // Of the thread.
-  StepReader reader_;
+  StepReader reader_{256};
   bool is_failing_ = false;
 
   absl::Mutex mutex_;
@@ -76,7 +78,7 @@ class LogWatch final : public Watch<v1::WatchEventsResponse> {
  public:
   LogWatch(grpc::CallbackServerContext& context, rpc::Call call, const std::string& method, Pages& pages,
            std::function<void(rpc::OpenStream&)> on_over, LogFeed& feed, LogQuery query)
-      : Watch(context, std::move(call), method, Encode(query.from.value_or(Cursor())), pages, std::move(on_over)),
+      : Watch(context, std::move(call), method, query.from ? Encode(*query.from) : "", pages, std::move(on_over)),
         feed_(feed),
         query_(std::move(query)),
         position_(query_.from.value_or(Cursor())) {}
@@ -86,12 +88,15 @@ class LogWatch final : public Watch<v1::WatchEventsResponse> {
   bool ReadNext() override { return feed_.ReadPage(*this); }
   std::string CursorOf(const v1::WatchEventsResponse& message) const override { return message.cursor(); }
 
+  // There may be thousands of watches that are behind.
+  static constexpr size_t kMaxStates = 16;
+
   LogFeed& feed_;
   const LogQuery query_;
   // Used by the page that is being read, then by the feed under its lock.
-  Cursor position_;  // up to which it was told
+  Cursor position_;  // up to which it was told, at least
   bool has_begun_ = false;
-  std::unique_ptr<StepReader> reader_ = std::make_unique<StepReader>();
+  std::unique_ptr<StepReader> reader_ = std::make_unique<StepReader>(kMaxStates);
 };
 
 }  // namespace parley::event

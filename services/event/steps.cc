@@ -7,15 +7,9 @@
 #include "services/event/replay.h"
 
 namespace parley::event {
-namespace {
-
-// Of a state there is some kilobyte. Beyond this all are forgotten, and are read again.
-constexpr size_t kMaxStates = 256;
-
-}  // namespace
 
 absl::StatusOr<data::Event> StepReader::StateAt(data::Transaction& tx, const data::LogEntry& entry) {
-  if (states_.size() >= kMaxStates && !states_.contains(entry.event_id)) states_.clear();
+  if (states_.size() >= max_states_ && !states_.contains(entry.event_id)) states_.clear();
   data::Event& state = states_[entry.event_id];
   // Asked for what is past: a log is never read backwards.
   if (state.last_sequence > entry.sequence) state = data::Event();

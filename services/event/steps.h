@@ -20,6 +20,9 @@ struct Step {
 // again. Not thread-safe.
 class StepReader {
  public:
+  // Of a state there is some kilobyte. Where there are more than these all are forgotten, and are read again.
+  explicit StepReader(size_t max_states) : max_states_(max_states) {}
+
   // One for each entry, in their order, in which those of each event rise. The transaction must see all of them and no
   // later state of an event than the entries that it sees: Isolation::kSnapshot. INTERNAL where a log does not make
   // sense.
@@ -29,6 +32,7 @@ class StepReader {
   // At this entry, as the log alone tells it.
   absl::StatusOr<data::Event> StateAt(data::Transaction& tx, const data::LogEntry& entry);
 
+  const size_t max_states_;
   absl::flat_hash_map<Uuid, data::Event> states_;
 };
 

@@ -1,23 +1,34 @@
 #include "services/event/watch.h"
 
 #include "absl/time/clock.h"
+#include "common/status/status.h"
 
 namespace parley::event {
+
+bool IsPassing(const absl::Status& status) {
+  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) || absl::IsUnknown(status);
+}
+
+absl::Status ForReader(const absl::Status& status) { return IsPassing(status) ? Unavailable("the database") : status; }
 
 class Pages::Page final : public data::Task {
  public:
   Page(Pages& pages, std::shared_ptr<PageReader> behind)
       : data::Task(pages, absl::InfiniteFuture()), reader(std::move(behind)) {}
   void Expire() override { delete this; }
-  bool Abandoned() const override { return false; }
+  bool Abandoned() const override { return reader->stream().is_ending(); }
 
   const std::shared_ptr<PageReader> reader;
 };
 
-void Pages::Submit(std::shared_ptr<PageReader> reader) {
-  auto page = std::make_unique<Page>(*this, std::move(reader));
-  // No watch has two pages waiting, so that there is always room.
-  if (workers_.Submit(page.get(), next_.fetch_add(1, std::memory_order_relaxed)).ok()) page.release();
+void Pages::Submit(const std::shared_ptr<PageReader>& reader) {
+  auto page = std::make_unique<Page>(*this, reader);
+  const absl::Status status = workers_.Submit(page.get(), next_.fetch_add(1, std::memory_order_relaxed));
+  if (status.ok()) {
+    page.release();
+  } else {
+    reader->stream().Cut(status);
+  }
 }
 
 void Pages::Run(absl::Span<data::Task* const> tasks) {
@@ -38,7 +49,7 @@ void Pages::Resume() {
     absl::MutexLock lock(&mutex_);
     readers.swap(held_back_);
   }
-  for (auto& reader : readers) Submit(std::move(reader));
+  for (const auto& reader : readers) Submit(reader);
 }
 
 }  // namespace parley::event

@@ -13,6 +13,11 @@
 
 namespace parley::event {
 
+// Whether it says nothing of what was to be read: the database is away, or slow.
+bool IsPassing(const absl::Status& status);
+// As the reader of a stream is told: what passes is UNAVAILABLE.
+absl::Status ForReader(const absl::Status& status);
+
 // How many are told at once that there is nothing new: those that have begun together are not to cost the service a
 // moment's time together for ever.
 inline constexpr int kToldAtOnce = 500;
@@ -21,6 +26,7 @@ inline constexpr int kToldAtOnce = 500;
 class PageReader {
  public:
   virtual ~PageReader() = default;
+  virtual rpc::OpenStream& stream() = 0;
   // Reads what comes next, from the database. On a thread of Pages.
   virtual void ReadPage() = 0;
 };
@@ -32,7 +38,7 @@ class Pages final : private data::Work {
   Pages(int threads, int capacity, std::function<bool()> may_send)
       : may_send_(std::move(may_send)), workers_(threads, capacity) {}
 
-  void Submit(std::shared_ptr<PageReader> reader);
+  void Submit(const std::shared_ptr<PageReader>& reader);
   // There may be sent again what could not.
   void Resume();
 
@@ -63,9 +69,11 @@ class Watch : public rpc::Stream<Response>, public PageReader, public std::enabl
     if (!this->is_waiting()) ReadOn();
   }
 
+  rpc::OpenStream& stream() final { return *this; }
+
   void ReadPage() final {
-    is_behind_ = false;
-    if (ReadNext()) is_behind_ = true;
+    // A page may have been asked for twice, by the one before and by the reader who took it.
+    if (is_behind_.exchange(false) && ReadNext()) is_behind_ = true;
     is_reading_ = false;
     if (!this->is_waiting()) ReadOn();
   }

@@ -90,6 +90,13 @@ Watches::Watches(const WatchSettings& settings, data::Pool& pool, rpc::CallQueue
       log_feed_(pool, [this] { return MaySend(); }),
       pages_(settings.threads, settings.max_watches + 1, [this] { return MaySend(); }) {}
 
+// First those who ask for pages, then those who read them.
+Watches::~Watches() {
+  tend_.Stop();
+  event_feed_.Stop();
+  log_feed_.Stop();
+}
+
 void Watches::Start() {
   event_feed_.Start();
   log_feed_.Start();
@@ -143,7 +150,7 @@ absl::Status Watches::Register(const std::shared_ptr<rpc::OpenStream>& watch) {
     return RateLimited("there are as many watches as there may be", kLimitPause);
   }
   if (caller.kind == rpc::Principal::Kind::kUser) {
-    int& count = of_caller_[caller.user_id];
+    int& count = of_caller_[{caller.credential_id, caller.user_id}];
     if (count >= settings_.max_watches_of_caller) {
       return RateLimited(absl::StrCat("a caller may have ", settings_.max_watches_of_caller, " watches at once"),
                          kLimitPause);
@@ -161,7 +168,8 @@ void Watches::Forget(const rpc::OpenStream& watch) {
   if (found == open_.end()) return;
   last = std::move(found->second);
   open_.erase(found);
-  const auto of_caller = of_caller_.find(watch.call().principal.user_id);
+  const rpc::Principal& caller = watch.call().principal;
+  const auto of_caller = of_caller_.find({caller.credential_id, caller.user_id});
   if (of_caller != of_caller_.end() && --of_caller->second == 0) of_caller_.erase(of_caller);
 }
 
@@ -223,7 +231,7 @@ void Watches::CheckRights(const std::vector<std::shared_ptr<rpc::OpenStream>>& w
   }
   if (!verdicts.ok()) {
     if (now < rights_time + kRightsPatience) return;
-    for (const auto& watch : watches) watch->Cut(verdicts.status());
+    for (const auto& watch : watches) watch->Cut(Unavailable("the token service"));
     return;
   }
   for (const auto& watch : watches) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <utility>
 
 #include "absl/container/flat_hash_map.h"
 #include "common/rpc/call.h"
@@ -28,7 +29,7 @@ class Watches {
   // What is given by reference must outlive it.
   Watches(const WatchSettings& settings, data::Pool& pool, rpc::CallQueue& queue, const CallerCheck& check);
   // When the server is gone.
-  ~Watches() = default;
+  ~Watches();
 
   // Starts the threads, the first time.
   void Start();
@@ -44,8 +45,8 @@ class Watches {
                                                                  const v1::WatchEventsRequest& request);
 
  private:
-  // Whom they count against, where that is somebody.
-  using Caller = Uuid;
+  // Whom watches count against: a credential, and the user for whom it acts.
+  using Caller = std::pair<Uuid, Uuid>;
 
   // Adds it to the open ones, and lets it begin: where `status` is OK, and there may be another.
   template <class Watch>

@@ -27,6 +27,7 @@ namespace {
 // Far beyond what anybody means is how gRPC says that there is no deadline.
 constexpr absl::Duration kLongestDeadline = absl::Hours(24);
 
+constexpr absl::Duration kLookForStuck = absl::Seconds(1);
 constexpr char kSelf[] = "the gateway";
 
 std::string MakeCallId() {
@@ -112,6 +113,7 @@ class Forwarding::Call final : public grpc::ServerGenericBidiReactor {
 
   void OnWriteDone(bool ok) override {
     absl::MutexLock lock(&mutex_);
+    write_time_ = absl::InfiniteFuture();
     if (ok) return upstream_side_.StartRead(&response_);
     upstream_context_->TryCancel();
     EndWriting();
@@ -123,7 +125,16 @@ class Forwarding::Call final : public grpc::ServerGenericBidiReactor {
     if (upstream_context_) upstream_context_->TryCancel();
   }
 
-  void OnDone() override { Release(); }
+  void OnDone() override {
+    if (is_stream_) gateway_.Leave(*this);
+    Release();
+  }
+
+  // Gives it up where its reader has not taken what was written to it before.
+  void GiveUpIfStuck(absl::Time before) {
+    absl::MutexLock lock(&mutex_);
+    if (write_time_ < before) context_.TryCancel();
+  }
 
   // Ends it because the gateway is stopping.
   void Drain() {
@@ -205,6 +216,7 @@ class Forwarding::Call final : public grpc::ServerGenericBidiReactor {
     absl::MutexLock lock(&mutex_);
     if (ok && !is_unary_) {
       CopyInitialMetadata();
+      write_time_ = absl::Now();
       return StartWrite(&response_);
     }
     // A unary call's response goes out together with its status.
@@ -229,7 +241,6 @@ class Forwarding::Call final : public grpc::ServerGenericBidiReactor {
     // Made by gRPC, because the service is away.
     const bool is_away = status.error_code() == grpc::StatusCode::UNAVAILABLE && status.error_details().empty();
     grpc::Status shown = is_away ? rpc::ToGrpc(rpc::FromGrpc(status, upstream_->name()), call_id_) : status;
-    if (is_stream_) gateway_.Leave(*this);
     {
       // It holds the channel, which must not be closed from here: when the last call ends, so may the process.
       absl::MutexLock lock(&mutex_);
@@ -301,7 +312,8 @@ class Forwarding::Call final : public grpc::ServerGenericBidiReactor {
   absl::Mutex mutex_;
   bool is_writing_ ABSL_GUARDED_BY(mutex_) = true;  // requests may still go upstream
   bool is_draining_ ABSL_GUARDED_BY(mutex_) = false;
-  bool is_reading_ ABSL_GUARDED_BY(mutex_) = true;  // responses may still be read from there
+  absl::Time write_time_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();  // when what is being written began
+  bool is_reading_ ABSL_GUARDED_BY(mutex_) = true;                          // responses may still be read from there
 };
 
 bool Forwarding::Join(Call& stream) {
@@ -319,6 +331,13 @@ void Forwarding::Drain() {
   absl::MutexLock lock(&mutex_);
   is_draining_ = true;
   for (Call* stream : streams_) stream->Drain();
+}
+
+absl::Duration Forwarding::GiveUpStuck() {
+  const absl::Time before = absl::Now() - slow_reader_;
+  absl::MutexLock lock(&mutex_);
+  for (Call* stream : streams_) stream->GiveUpIfStuck(before);
+  return kLookForStuck;
 }
 
 grpc::ServerGenericBidiReactor* Forwarding::CreateReactor(grpc::GenericCallbackServerContext* context) {

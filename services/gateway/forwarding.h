@@ -9,6 +9,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "common/data/chore.h"
 #include "common/rpc/limiter.h"
 #include "common/rpc/principal.h"
 #include "services/gateway/authenticator.h"
@@ -18,14 +19,18 @@ namespace parley::gateway {
 
 class Forwarding final : public grpc::CallbackGenericService {
  public:
-  // `default_deadline` is that of unary calls that bring none; streams may do without. All must outlive the server.
+  // `default_deadline` is that of unary calls that bring none; streams may do without. A stream whose reader takes
+  // nothing for as long as `slow_reader` is given up: services end theirs earlier. All must outlive the server.
   Forwarding(const Upstreams& upstreams, const rpc::Signer& signer, Authenticator& authenticator, rpc::Limiter& limiter,
-             absl::Duration default_deadline)
+             absl::Duration default_deadline, absl::Duration slow_reader)
       : upstreams_(upstreams),
         signer_(signer),
         authenticator_(authenticator),
         limiter_(limiter),
-        default_deadline_(default_deadline) {}
+        default_deadline_(default_deadline),
+        slow_reader_(slow_reader) {
+    chore_.Start();
+  }
 
   grpc::ServerGenericBidiReactor* CreateReactor(grpc::GenericCallbackServerContext* context) override;
 
@@ -42,11 +47,16 @@ class Forwarding final : public grpc::CallbackGenericService {
   const rpc::Signer& signer_;
   Authenticator& authenticator_;
   rpc::Limiter& limiter_;
+  // Gives up streams whose readers take nothing.
+  absl::Duration GiveUpStuck();
+
   const absl::Duration default_deadline_;
+  const absl::Duration slow_reader_;
 
   absl::Mutex mutex_;
   bool is_draining_ ABSL_GUARDED_BY(mutex_) = false;
   absl::flat_hash_set<Call*> streams_ ABSL_GUARDED_BY(mutex_);  // that are forwarded
+  data::Chore chore_{[this] { return GiveUpStuck(); }};
 };
 
 }  // namespace parley::gateway

@@ -19,6 +19,8 @@ int main(int argc, char** argv) {
   int burst = 2000;
   int bad_keys_per_second = 20;
   int bad_keys_burst = 100;
+  // Longer than a service takes to send such a reader away with an error.
+  absl::Duration slow_reader = absl::Seconds(30);
   Config config("parley-gateway", "The door: who are you, how much may you send, and which service takes it?");
   settings.AddTo(config);
   config.Add(
@@ -36,6 +38,7 @@ int main(int argc, char** argv) {
              "minutes are let in from there.",
              1, 1000000);
   config.Add("bad-keys-burst", bad_keys_burst, "How many bad keys an address may try at once.", 1, 1000000);
+  config.Add("slow-reader", slow_reader, "A stream whose reader takes nothing for as long is given up.");
   if (auto exit_code = config.Parse(argc, argv)) return *exit_code;
   const auto signer = rpc::Signer::Make(secrets);
   const auto routes = gateway::ParseRoutes(routes_text);
@@ -50,7 +53,7 @@ int main(int argc, char** argv) {
   rpc::Limiter bad_keys(absl::Seconds(1) / bad_keys_per_second, bad_keys_burst);
   gateway::Authenticator authenticator(gateway::CheckWith(rpc::MakeChannel(token_address), *signer), bad_keys);
   rpc::Limiter limiter(absl::Seconds(1) / calls_per_second, burst);
-  gateway::Forwarding forwarding(upstreams, *signer, authenticator, limiter, settings.default_deadline);
+  gateway::Forwarding forwarding(upstreams, *signer, authenticator, limiter, settings.default_deadline, slow_reader);
   return rpc::Serve(settings, {.names = upstreams.services(),
                                .services = {},
                                .generic = &forwarding,

@@ -55,10 +55,11 @@ constexpr data::Statement kRecheck{"recheck_credentials", R"sql(
     with ordinality as n (credential_id, email_token, user_id, staff, acting, position)
   cross join lateral (select n.credential_id, n.email_token, n.user_id, n.staff,
                              nullif(n.acting, '00000000-0000-0000-0000-000000000000') as acting_id) c
-  left join api_keys k on not c.email_token and k.api_key_id = c.credential_id
-  left join email_tokens t on c.email_token and t.email_token_id = c.credential_id
-  left join users u on u.user_id = c.user_id
-  left join users a on a.user_id = c.acting_id
+  left join lateral (select * from api_keys where not c.email_token and api_key_id = c.credential_id offset 0) k on true
+  left join lateral (select * from email_tokens where c.email_token and email_token_id = c.credential_id offset 0) t
+    on true
+  left join lateral (select * from users where user_id = c.user_id offset 0) u on true
+  left join lateral (select * from users where user_id = c.acting_id offset 0) a on true
   order by n.position)sql"};
 
 absl::StatusOr<std::vector<Credentials::Verdict>> Credentials::Recheck(const std::vector<PastCaller>& callers) {

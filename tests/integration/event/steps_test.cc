@@ -63,7 +63,7 @@ class StepsTest : public TreeTest {
 TEST_F(StepsTest, A6_EachEntryComesWithTheEventAsItThenStood) {
   MakeEvents();
   const auto entries = AllEntries();
-  StepReader reader;
+  StepReader reader(2);
   const auto steps = Read(reader, entries);
   ASSERT_EQ(steps.size(), entries.size());
   for (size_t i = 0; i < steps.size(); ++i) {
@@ -80,7 +80,7 @@ TEST_F(StepsTest, A6_WhicheverEntriesAreAskedForAndHoweverTheyComeTogether) {
   for (const auto& entry : entries) expected[data::NameOf(entry.event_id, entry.sequence)] = Expected(entry);
   std::mt19937 random(20261125);
   for (int run = 0; run < 20; ++run) {
-    StepReader reader;
+    StepReader reader(2);
     std::vector<data::LogEntry> some;
     for (const auto& entry : entries) {
       if (random() % 3 == 0) some.push_back(entry);

@@ -246,7 +246,8 @@ class ForwardingTest : public testing::Test {
     bad_keys_ = std::make_unique<rpc::Limiter>(absl::Seconds(1), bad_keys_burst, clock);
     authenticator_ = std::make_unique<Authenticator>(CheckWith(rpc::MakeChannel(address), signer_), *bad_keys_);
     limiter_ = std::make_unique<rpc::Limiter>(absl::Seconds(1), burst, clock);
-    forwarding_ = std::make_unique<Forwarding>(*upstreams_, signer_, *authenticator_, *limiter_, absl::Seconds(1000));
+    forwarding_ = std::make_unique<Forwarding>(*upstreams_, signer_, *authenticator_, *limiter_, absl::Seconds(1000),
+                                               absl::Seconds(30));
     gateway_ = Start(*forwarding_, nullptr, port_);
     channel_ = rpc::MakeChannel(absl::StrCat("127.0.0.1:", port_));
   }
