@@ -28,6 +28,8 @@ namespace {
 constexpr absl::Duration kSchemaTimeout = absl::Seconds(2);
 // What of the lease is left for making keys, revoking them and recording.
 constexpr absl::Duration kLeaseMargin = absl::Seconds(2);
+// The database reckons with it.
+constexpr absl::Duration kMaxWebhookTime = absl::Hours(24 * 3650);
 
 // Whether it is http or https, a host, perhaps a port, and nothing more: links are made of it, and a header.
 bool IsOrigin(const std::string& url) {
@@ -155,6 +157,10 @@ struct Settings {
     }
     if (!dispatcher.public_address.empty() && !IsOrigin(dispatcher.public_address)) {
       return "--public-address must be https://host or https://host:port (or http://), with an IDNA host as xn--...";
+    }
+    if (std::max({webhooks.posts.timeout, webhooks.retry_pause, webhooks.retry_for, webhooks.keep}) > kMaxWebhookTime) {
+      return "--webhook-timeout, --webhook-retry-pause, --webhook-retry-for and --webhook-keep must be at most ten "
+             "years";
     }
     if (!webhooks.posts.ca_file.empty() && !std::filesystem::is_regular_file(webhooks.posts.ca_file)) {
       return "--webhook-ca-file must be a file";

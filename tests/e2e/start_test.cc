@@ -196,6 +196,9 @@ TEST(StartTest, TheNotificationServiceRefusesBadWebhookSettings) {
     ExpectRefused("notification", start, 2, "--" + flag);
   }
   Start start = GoodStart("notification", folder);
+  start.flags["webhook-keep"] = "inf";
+  ExpectRefused("notification", start, 2, "--webhook-keep must be at most ten years");
+  start = GoodStart("notification", folder);
   start.flags.erase("event-address");
   ExpectRefused("notification", start, 2, "--event-address");
   start = GoodStart("notification", folder);

@@ -3,6 +3,7 @@
 #include <openssl/x509_vfy.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "absl/strings/str_cat.h"
@@ -17,6 +18,9 @@ constexpr size_t kMaxDetailBytes = 200;
 constexpr long kMaxIdleConnections = 64;
 
 long Milliseconds(absl::Duration duration) { return static_cast<long>(absl::ToInt64Milliseconds(duration)); }
+
+// To curl 0 means for ever.
+long Timeout(absl::Duration duration) { return std::max(Milliseconds(duration), 1L); }
 
 long StatusOf(CURL* easy) {
   long status = 0;
@@ -116,10 +120,6 @@ Posts::~Posts() { Abandon(); }
 void Posts::Begin(int64_t id, const Post& post) {
   auto transfer = std::make_unique<Transfer>(id, post, settings_.private_targets);
   CURL* easy = transfer->easy;
-  if (easy == nullptr) {
-    never_begun_.emplace_back(id, PostResult{0, "not sent: curl cannot be started"});
-    return;
-  }
   curl_easy_setopt(easy, CURLOPT_URL, post.url.c_str());
   curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "https");
   curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
@@ -128,7 +128,7 @@ void Posts::Begin(int64_t id, const Post& post) {
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
   // A name server that hangs holds nobody up.
   curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
-  curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, Milliseconds(settings_.timeout));
+  curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, Timeout(settings_.timeout));
   curl_easy_setopt(easy, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
   curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
   curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
@@ -146,8 +146,11 @@ void Posts::Begin(int64_t id, const Post& post) {
   curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer.get());
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &Transfer::DropBody);
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer.get());
-  curl_multi_add_handle(multi_.get(), easy);
-  under_way_[easy] = std::move(transfer);
+  if (easy != nullptr && curl_multi_add_handle(multi_.get(), easy) == CURLM_OK) {
+    under_way_[easy] = std::move(transfer);
+  } else {
+    never_begun_.emplace_back(id, PostResult{0, "not sent: curl cannot be started"});
+  }
 }
 
 std::vector<std::pair<int64_t, PostResult>> Posts::TakeEnded() {

@@ -133,9 +133,16 @@ void WebhookDispatcher::Send(std::vector<BegunAttempt> begun, absl::Time lease_e
     ++receivers_[each.delivery.webhook_id].under_way;
     Sending sending{std::move(each), lease_end};
     const auto post = away.ok() ? PostOf(sending.begun, call_id, deadline) : absl::StatusOr<Post>(away);
+    // Once the lease is up another may send it as well: whoever was held up for so long does not.
+    if (post.ok() && absl::Now() + settings_.posts.timeout > lease_end) {
+      sending.unsent = true;
+      sending.result.detail = "not sent: too little was left of the lease";
+      End(std::move(sending));
+      continue;
+    }
     if (!post.ok()) {
       if (post.status().code() != absl::StatusCode::kNotFound) away = post.status();
-      sending.unread = !away.ok();
+      sending.unsent = !away.ok();
       sending.result.detail = absl::StrCat("not sent: the event service did not give the entry: ",
                                            absl::StatusCodeToString(post.status().code()));
       End(std::move(sending));
@@ -184,7 +191,7 @@ void WebhookDispatcher::End(Sending sending) {
   const absl::Time now = absl::Now();
   if (sending.result.detail.empty()) {
     receiver.failures = 0;
-  } else if (!sending.unread && now >= receiver.rest_until) {
+  } else if (!sending.unsent && now >= receiver.rest_until) {
     const double doubled = std::exp2(std::min(receiver.failures++, 20));
     receiver.rest_until = now + std::min(settings_.first_rest * doubled, settings_.longest_rest);
   }
@@ -204,8 +211,8 @@ bool WebhookDispatcher::RecordEnded() {
     each.http_status = sending.result.http_status;
     each.detail = sending.result.detail;
     // What is not the receiver's fault makes no pause longer, and is no reason to give up.
-    each.counts = !sending.unread;
-    each.pause = RetryPause(settings_.retry_pause, sending.unread ? 1 : sending.begun.counted, random_);
+    each.counts = !sending.unsent;
+    each.pause = RetryPause(settings_.retry_pause, sending.unsent ? 1 : sending.begun.counted, random_);
   }
   const auto recorded = data::Transact(pool_, StepDeadline(), [&](data::Transaction& tx) {
     return WebhookDeliveries(tx).Record(ended, settings_.retry_for);
@@ -219,7 +226,7 @@ bool WebhookDispatcher::RecordEnded() {
   const auto lost = std::erase_if(ended_, [now = absl::Now()](const Sending& each) { return each.lease_end < now; });
   Log(lost > 0 ? LogLevel::kError : LogLevel::kWarning, "the ends of attempts for webhooks could not be recorded",
       {{"count", static_cast<int64_t>(ended.size())},
-       {"given up", static_cast<int64_t>(lost)},
+       {"given_up", static_cast<int64_t>(lost)},
        {"error", std::string(recorded.status().message())}});
   return false;
 }

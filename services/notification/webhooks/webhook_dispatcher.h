@@ -58,7 +58,7 @@ class WebhookDispatcher {
   struct Sending {
     BegunAttempt begun;
     absl::Time lease_end;
-    bool unread = false;  // it was not sent: the event service was away
+    bool unsent = false;  // by no fault of the receiver
     PostResult result = {};
   };
 
