@@ -98,7 +98,8 @@ class WatchKills : public E2eTest {
   // Begins to follow, as this client.
   void Follow(Client client, const WatchEventRequest& request, Way way) {
     Follower follower{.name = NameOf(way), .event = request.name()};
-    of_events_.push_back({client, std::make_unique<FollowingEvent>(client, follower, request, way, steps_, random_())});
+    of_events_.push_back(
+        {client, request.name(), std::make_unique<FollowingEvent>(client, follower, request, way, steps_, random_())});
   }
   // `party`: whose events the client may see; all where it is empty.
   void Follow(Client client, const std::string& party, const WatchEventsRequest& request, Way way) {
@@ -219,6 +220,7 @@ class WatchKills : public E2eTest {
 
   struct OfEvent {
     Client client;
+    std::string event;
     std::unique_ptr<FollowingEvent> following;
   };
   struct OfAll {
@@ -279,7 +281,7 @@ TEST_F(WatchKills, EachIsToldEachEntryOnceInOrderWithItsEventWhateverIsKilled) {
     EXPECT_THAT(end.value_or(absl::OkStatus()), Succeeds()) << follower.name;
     for (const auto& [what, count] : following.breaks()) breaks[what] += count;
   };
-  for (const auto& each : of_events_) close(*each.following, each.following->follower().event == doomed_.name());
+  for (const auto& each : of_events_) close(*each.following, each.event == doomed_.name());
   for (const auto& each : of_all_) close(*each.following, false);
   history_.acknowledged = load.acknowledged();
   history_.acknowledged.push_back({.event = doomed_.name(), .deleted = true});
