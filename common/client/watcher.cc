@@ -94,7 +94,8 @@ absl::Status AtPosition(absl::Status status, const Request& position) {
 }  // namespace
 
 template <class Request, class Response>
-Watcher<Request, Response>::Watcher(std::shared_ptr<grpc::Channel> channel, Prepare prepare, Request from, Give give)
+Watcher<Request, Response>::Watcher(const std::shared_ptr<grpc::Channel>& channel, Prepare prepare, Request from,
+                                    Give give)
     : stub_(EventService::NewStub(channel)),
       prepare_(std::move(prepare)),
       give_(give),

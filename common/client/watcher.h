@@ -38,7 +38,7 @@ class Watcher {
   enum class Give { kSteps, kAll };
 
   // Begins where `from` says, at the first Next.
-  Watcher(std::shared_ptr<grpc::Channel> channel, Prepare prepare, Request from, Give give = Give::kSteps);
+  Watcher(const std::shared_ptr<grpc::Channel>& channel, Prepare prepare, Request from, Give give = Give::kSteps);
   // When no call of Next is under way.
   ~Watcher();
   Watcher(const Watcher&) = delete;

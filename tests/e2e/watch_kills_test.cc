@@ -96,13 +96,13 @@ class WatchKills : public E2eTest {
   int Random(int end) { return std::uniform_int_distribution(0, end - 1)(random_); }
 
   // Begins to follow, as this client.
-  void Follow(Client client, const WatchEventRequest& request, Way way) {
+  void Follow(const Client& client, const WatchEventRequest& request, Way way) {
     Follower follower{.name = NameOf(way), .event = request.name()};
     of_events_.push_back(
         {client, request.name(), std::make_unique<FollowingEvent>(client, follower, request, way, steps_, random_())});
   }
   // `party`: whose events the client may see; all where it is empty.
-  void Follow(Client client, const std::string& party, const WatchEventsRequest& request, Way way) {
+  void Follow(const Client& client, const std::string& party, const WatchEventsRequest& request, Way way) {
     Follower follower{.name = NameOf(way), .party = party};
     for (int i = 0; i < request.occurrences_size(); ++i) follower.occurrences.insert(request.occurrences(i));
     of_all_.push_back(

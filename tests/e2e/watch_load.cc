@@ -60,13 +60,11 @@ class WatchLoad::Negotiator {
     } else if (dice < 70) {
       goes_on = Take("ConfirmEvent", caller_.Call(&Events::ConfirmEvent, Confirmation(event)), event);
     } else if (dice < 80) {
-      goes_on = Take("GetEvent", caller_.Call(&Events::GetEvent, Named(event.name())), event);
-    } else if (dice < 90) {
       goes_on = Notify(event);
-    } else if (is_shared) {
-      goes_on = Take("GetEvent", caller_.Call(&Events::GetEvent, Named(event.name())), event);
-    } else {
+    } else if (dice < 90 && !is_shared) {
       goes_on = Take("ReopenEvent", caller_.Call(&Events::ReopenEvent, Reopening(event)), event);
+    } else {
+      goes_on = Take("GetEvent", caller_.Call(&Events::GetEvent, Named(event.name())), event);
     }
     if (!goes_on && !is_shared) own_.erase(own_.begin() + static_cast<std::ptrdiff_t>(i));
   }
@@ -178,7 +176,7 @@ class WatchLoad::Negotiator {
 };
 
 WatchLoad::WatchLoad(const Client& staff, const std::vector<Client>& members, std::vector<std::string> addresses,
-                     std::vector<Event> shared, uint32_t seed)
+                     const std::vector<Event>& shared, uint32_t seed)
     : addresses_(std::move(addresses)) {
   for (size_t i = 0; i < members.size(); ++i) {
     threads_.emplace_back([this, client = members[i], i, shared, seed] {
@@ -200,8 +198,8 @@ void WatchLoad::Stop() {
   }
 }
 
-void WatchLoad::Negotiate(Client client, size_t number, std::vector<Event> shared, uint32_t seed) {
-  Negotiator negotiator(*this, std::move(client), number, std::move(shared), seed);
+void WatchLoad::Negotiate(Client client, size_t number, const std::vector<Event>& shared, uint32_t seed) {
+  Negotiator negotiator(*this, std::move(client), number, shared, seed);
   while (!is_stopping_) {
     const absl::Time next = absl::Now() + kInterval;
     negotiator.Step();

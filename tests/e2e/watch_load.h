@@ -46,7 +46,7 @@ class WatchLoad {
  public:
   // All members are parties of the `shared` events, which are changed all the time and closed by nobody.
   WatchLoad(const Client& staff, const std::vector<Client>& members, std::vector<std::string> addresses,
-            std::vector<Event> shared, uint32_t seed);
+            const std::vector<Event>& shared, uint32_t seed);
   ~WatchLoad() { Stop(); }
 
   // Waits until so many more calls have succeeded.
@@ -63,7 +63,7 @@ class WatchLoad {
 
  private:
   class Negotiator;
-  void Negotiate(Client client, size_t number, std::vector<Event> shared, uint32_t seed);
+  void Negotiate(Client client, size_t number, const std::vector<Event>& shared, uint32_t seed);
   void Delete(Client client);
   void Note(test::Acknowledged change);
   void NoteRefusal(const std::string& what, const absl::Status& status);
