@@ -14,7 +14,6 @@ using notification::v1::Webhook;
 using notification::v1::WebhookDelivery;
 using test::WebhookReceiver;
 using test::WebhookRequest;
-using ::testing::Each;
 using ::testing::Ge;
 using ::testing::Not;
 using ::testing::SizeIs;

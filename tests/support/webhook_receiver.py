@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 """A receiver of webhooks: takes HTTPS requests, writes each to a file, and answers as it is told.
 
-What to do stands, by path, in FOLDER/do.json, which is read for each request: a status (`500`), `redirect` (302 to
-/redirected), `hang` (no answer), `close` (the connection is closed without one), `cut` (200, and then a body that is cut
-off), `flood` (200 with a body without end), `flood-headers` (200 with headers without end). 200 for other paths.
+What to do stands, by path, in FOLDER/do.json, which is read for each request: a status (`500`), `redirect`
+(302 to /redirected), `hang` (no answer), `close` (the connection is closed without one), `cut` (200, and then a body
+that is cut off), `flood` (200 with a body without end), `flood-headers` (200 with headers without end). 200 for other
+paths.
 """
 
 import argparse

@@ -21,7 +21,7 @@ create table webhook_deliveries (
   kinds text[] not null,
   cursor text not null,                                           -- behind the entry
   state text not null check (state in ('PENDING', 'DELIVERED', 'FAILED')),
-  create_time timestamptz not null,                               -- made, or last replayed; it is given up so long after
+  create_time timestamptz not null,                               -- when it was made, or last replayed
   attempts bigint not null default 0,                             -- begun so far
   replayed_after bigint not null default 0,                       -- those that do not count for pauses any more
   next_attempt_time timestamptz not null,

@@ -156,7 +156,8 @@ constexpr Statement kRecord{"record_webhook_attempts", R"sql(
     set state = case when e.delivered then 'DELIVERED'
                      when e.counts and e.next_time > d.create_time + $10 * interval '1 microsecond' then 'FAILED'
                      else 'PENDING' end,
-        settle_time = case when e.delivered or (e.counts and e.next_time > d.create_time + $10 * interval '1 microsecond')
+        settle_time = case when e.delivered
+                             or (e.counts and e.next_time > d.create_time + $10 * interval '1 microsecond')
                            then now() end,
         next_attempt_time = case when e.delivered then d.next_attempt_time else e.next_time end,
         lease_end_time = null

@@ -74,7 +74,7 @@ void WebhookDispatcher::Run() {
     if (stop && (now >= *stop || (under_way_.empty() && ended_.empty()))) break;
     if (woken_.exchange(false)) next_claim_ = now;
     // Where ends cannot be recorded nothing is begun.
-    if (!stop && ended_.empty() && now >= next_claim_) {
+    if (!stop && ended_.empty() && now >= std::max(next_claim_, away_until_)) {
       next_claim_ = now + settings_.poll_interval;
       ClaimSome();
     }
@@ -117,7 +117,7 @@ void WebhookDispatcher::ClaimSome() {
   });
   if (!begun.ok()) {
     Log(LogLevel::kWarning, "cannot begin to send to webhooks", {{"error", std::string(begun.status().message())}});
-    next_claim_ = absl::Now() + kFailedPause;
+    away_until_ = absl::Now() + kFailedPause;
     return;
   }
   // From before the database's now(), so that we never think that the lease is longer than it is.
@@ -155,7 +155,7 @@ void WebhookDispatcher::Send(std::vector<BegunAttempt> begun, absl::Time lease_e
   if (!away.ok()) {
     Log(LogLevel::kWarning, "cannot read what webhooks are to be told",
         {{"call_id", call_id}, {"error", std::string(away.message())}});
-    next_claim_ = absl::Now() + kFailedPause;
+    away_until_ = absl::Now() + kFailedPause;
   }
 }
 

@@ -96,6 +96,7 @@ class WebhookDispatcher {
   std::map<Uuid, Receiver> receivers_;
   absl::BitGen random_;
   absl::Time next_claim_ = absl::InfinitePast();
+  absl::Time away_until_ = absl::InfinitePast();  // the database, or the event service: nothing is begun
   absl::Time next_record_ = absl::InfinitePast();
 
   std::atomic<bool> woken_ = false;

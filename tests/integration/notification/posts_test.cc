@@ -12,7 +12,6 @@ namespace parley::notification {
 namespace {
 
 using test::WebhookReceiver;
-using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;

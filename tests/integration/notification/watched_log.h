@@ -148,7 +148,7 @@ class WebhookWorld : public World {
   template <class Request, class Response>
   absl::StatusOr<Response> Run(absl::Status (*handler)(const WebhookContext&, const rpc::Call&, const Request&,
                                                        Response&),
-                               const Request& request, std::optional<rpc::Call> call = std::nullopt) {
+                               const Request& request, const std::optional<rpc::Call>& call = std::nullopt) {
     const WebhookContext context{pool_, signer_, key_, events_, max_webhooks_};
     Response response;
     PARLEY_RETURN_IF_ERROR(handler(context, call.value_or(AsStaff(staff_)), request, response));
