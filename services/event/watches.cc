@@ -26,6 +26,8 @@ constexpr absl::Duration kRightsLifetime = absl::Seconds(1);
 // And they are sent away after this.
 constexpr absl::Duration kRightsPatience = absl::Seconds(10);
 constexpr absl::Duration kLimitPause = absl::Seconds(10);
+// As many as services may have that are behind, beside those of users.
+constexpr int kServiceWatches = 100;
 
 // A service of ours, which webhooks need, or a user.
 absl::Status CheckCaller(const rpc::Call& call) {
@@ -88,7 +90,7 @@ Watches::Watches(const WatchSettings& settings, data::Pool& pool, rpc::CallQueue
       check_(check),
       event_feed_(pool, [this] { return MaySend(); }),
       log_feed_(pool, [this] { return MaySend(); }),
-      pages_(settings.threads, settings.max_watches + 1, [this] { return MaySend(); }) {}
+      pages_(settings.threads, settings.max_watches + kServiceWatches, [this] { return MaySend(); }) {}
 
 // First those who ask for pages, then those who read them.
 Watches::~Watches() {
@@ -146,16 +148,18 @@ absl::Status Watches::Register(const std::shared_ptr<rpc::OpenStream>& watch) {
   const rpc::Principal& caller = watch->call().principal;
   absl::MutexLock lock(&mutex_);
   if (is_draining_) return Stopping(kSelf);
-  if (open_.size() >= static_cast<size_t>(settings_.max_watches)) {
-    return RateLimited("there are as many watches as there may be", kLimitPause);
-  }
+  // Services have few, which webhooks need.
   if (caller.kind == rpc::Principal::Kind::kUser) {
+    if (of_users_ >= settings_.max_watches) {
+      return RateLimited("there are as many watches as there may be", kLimitPause);
+    }
     int& count = of_caller_[{caller.credential_id, caller.user_id}];
     if (count >= settings_.max_watches_of_caller) {
       return RateLimited(absl::StrCat("a caller may have ", settings_.max_watches_of_caller, " watches at once"),
                          kLimitPause);
     }
     ++count;
+    ++of_users_;
   }
   open_.emplace(watch.get(), watch);
   return absl::OkStatus();
@@ -169,8 +173,10 @@ void Watches::Forget(const rpc::OpenStream& watch) {
   last = std::move(found->second);
   open_.erase(found);
   const rpc::Principal& caller = watch.call().principal;
+  if (caller.kind != rpc::Principal::Kind::kUser) return;
+  --of_users_;
   const auto of_caller = of_caller_.find({caller.credential_id, caller.user_id});
-  if (of_caller != of_caller_.end() && --of_caller->second == 0) of_caller_.erase(of_caller);
+  if (--of_caller->second == 0) of_caller_.erase(of_caller);
 }
 
 std::vector<std::shared_ptr<rpc::OpenStream>> Watches::Opened() {

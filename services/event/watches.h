@@ -67,6 +67,7 @@ class Watches {
   absl::Mutex mutex_;
   bool is_draining_ ABSL_GUARDED_BY(mutex_) = false;
   absl::flat_hash_map<const rpc::OpenStream*, std::shared_ptr<rpc::OpenStream>> open_ ABSL_GUARDED_BY(mutex_);
+  int of_users_ ABSL_GUARDED_BY(mutex_) = 0;  // of these
   absl::flat_hash_map<Caller, int> of_caller_ ABSL_GUARDED_BY(mutex_);
   // As of when all rights were known.
   absl::Time rights_time_ ABSL_GUARDED_BY(mutex_) = absl::Now();
