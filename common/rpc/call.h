@@ -146,14 +146,13 @@ class Method final : public data::Work {
     Item item;
 
    private:
-    // Where a commit is in doubt, a caller with a request_id may simply send it again.
+    // Where a commit is in doubt, what has a request_id, and what takes none (reads above all), may simply be sent again.
     absl::Status WithoutDoubt(const absl::Status& status) const {
+      if (status.code() != absl::StatusCode::kUnknown) return status;
       if constexpr (requires { item.request.request_id(); }) {
-        if (status.code() == absl::StatusCode::kUnknown && !item.request.request_id().empty()) {
-          return Unavailable("the database");
-        }
+        if (item.request.request_id().empty()) return status;
       }
-      return status;
+      return Unavailable("the database");
     }
 
     const std::string& name_;

@@ -29,20 +29,20 @@ struct Page {
     Message message;
   };
   std::vector<Placed> placed;
-  Cursor end;            // behind all that was looked at
+  data::LogCursor end;   // behind all that was looked at
   bool is_last = false;  // there is no more, for now
 };
 
-Message Progress(const Cursor& cursor) {
+Message Progress(const data::LogCursor& cursor) {
   auto message = std::make_shared<v1::WatchEventsResponse>();
   message->set_cursor(Encode(cursor));
   return message;
 }
 
-absl::StatusOr<Page> ReadFrom(data::Transaction& tx, StepReader& reader, const Cursor& from,
+absl::StatusOr<Page> ReadFrom(data::Transaction& tx, StepReader& reader, const data::LogCursor& from,
                               const std::vector<data::LogEntry::Occurrence>& occurrences,
                               const std::optional<std::vector<Uuid>>& parties) {
-  PARLEY_RETURN_IF_ERROR(CheckCursor(tx, from));
+  PARLEY_RETURN_IF_ERROR(data::CheckLogCursor(tx, from));
   const data::LogTree tree(tx);
   PARLEY_ASSIGN_OR_RETURN(const int64_t count, tree.CountLeaves());
   const int64_t end = std::min(count, from.position + kWindow);
@@ -55,7 +55,7 @@ absl::StatusOr<Page> ReadFrom(data::Transaction& tx, StepReader& reader, const C
   PARLEY_ASSIGN_OR_RETURN(auto steps, reader.Read(tx, entries));
   size_t bytes = 0;
   for (size_t i = 0; i < steps.size(); ++i) {
-    page.end = Cursor::Behind(placed[i].leaf_index, entries[i].hash);
+    page.end = data::LogCursor::Behind(placed[i].leaf_index, entries[i].hash);
     auto message = std::make_shared<v1::WatchEventsResponse>();
     *message->mutable_log_entry() = std::move(steps[i].log_entry);
     *message->mutable_event() = std::move(steps[i].event);
@@ -71,7 +71,7 @@ absl::StatusOr<Page> ReadFrom(data::Transaction& tx, StepReader& reader, const C
   if (page.end.position < end) {
     PARLEY_ASSIGN_OR_RETURN(const auto hash, tree.LeafHash(end - 1));
     if (!hash) return Internal("the tree of the log has lost a leaf");
-    page.end = Cursor::Behind(end - 1, *hash);
+    page.end = data::LogCursor::Behind(end - 1, *hash);
   }
   return page;
 }
@@ -81,7 +81,7 @@ absl::StatusOr<Page> ReadFrom(data::Transaction& tx, StepReader& reader, const C
 bool LogFeed::ReadPage(LogWatch& watch) {
   auto read = [&](data::Transaction& tx) -> absl::StatusOr<Page> {
     if (!watch.has_begun_ && !watch.query_.from) {
-      PARLEY_ASSIGN_OR_RETURN(const Cursor end, EndOfLog(tx));
+      PARLEY_ASSIGN_OR_RETURN(const data::LogCursor end, data::EndOfLog(tx));
       return Page{{}, end, true};
     }
     if (!watch.reader_) watch.reader_ = std::make_unique<StepReader>(LogWatch::kMaxStates);
@@ -120,9 +120,9 @@ void LogFeed::Join(LogWatch& watch) {
   joining_.push_back(std::static_pointer_cast<LogWatch>(watch.shared_from_this()));
 }
 
-std::optional<Cursor> LogFeed::AdmitJoining() {
+std::optional<data::LogCursor> LogFeed::AdmitJoining() {
   std::vector<std::shared_ptr<LogWatch>> behind;
-  std::optional<Cursor> from;
+  std::optional<data::LogCursor> from;
   {
     absl::MutexLock lock(&mutex_);
     if (of_all_.empty() && of_party_.empty() && !joining_.empty()) {
@@ -208,7 +208,7 @@ LogFeed::Wanted LogFeed::WantedNow() {
   return wanted;
 }
 
-absl::StatusOr<bool> LogFeed::FeedSome(const Cursor& from) {
+absl::StatusOr<bool> LogFeed::FeedSome(const data::LogCursor& from) {
   const Wanted wanted = WantedNow();
   auto read = [&](data::Transaction& tx) { return ReadFrom(tx, reader_, from, wanted.occurrences, wanted.parties); };
   PARLEY_ASSIGN_OR_RETURN(const Page page,

@@ -9,8 +9,8 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "common/data/chore.h"
+#include "common/data/log_cursor.h"
 #include "parley/event/v1/event_service.pb.h"
-#include "services/event/cursor.h"
 #include "services/event/steps.h"
 #include "services/event/watch.h"
 
@@ -37,7 +37,7 @@ class LogFeed {
  private:
   absl::Duration Run();
   // True where there may be more. Errors: the database's; OUT_OF_RANGE where the log is another one now.
-  absl::StatusOr<bool> FeedSome(const Cursor& from);
+  absl::StatusOr<bool> FeedSome(const data::LogCursor& from);
   // What the watches want, all together.
   struct Wanted {
     std::vector<data::LogEntry::Occurrence> occurrences;
@@ -47,7 +47,7 @@ class LogFeed {
   void Join(LogWatch& watch);
   // Feeds those that have joined from now on; where more was told than they know, they are behind again. Nothing where
   // there is nobody to feed.
-  std::optional<Cursor> AdmitJoining();
+  std::optional<data::LogCursor> AdmitJoining();
   Wanted WantedNow();
   // All are behind again.
   void FallBehind();
@@ -59,7 +59,7 @@ class LogFeed {
   bool is_failing_ = false;
 
   absl::Mutex mutex_;
-  Cursor cursor_ ABSL_GUARDED_BY(mutex_);  // up to which the watches were told, while there are any
+  data::LogCursor cursor_ ABSL_GUARDED_BY(mutex_);  // up to which the watches were told, while there are any
   // Not while something is being read for others, who may want other things.
   std::vector<std::shared_ptr<LogWatch>> joining_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::shared_ptr<LogWatch>> of_all_ ABSL_GUARDED_BY(mutex_);
@@ -69,7 +69,7 @@ class LogFeed {
 
 // What a watch of all events asks for.
 struct LogQuery {
-  std::optional<Cursor> from;  // nothing: only what is new
+  std::optional<data::LogCursor> from;  // nothing: only what is new
   std::vector<data::LogEntry::Occurrence> occurrences;
   std::optional<Uuid> party;  // whose events; nothing: all
 };
@@ -81,7 +81,7 @@ class LogWatch final : public Watch<v1::WatchEventsResponse> {
       : Watch(context, std::move(call), method, query.from ? Encode(*query.from) : "", pages, std::move(on_over)),
         feed_(feed),
         query_(std::move(query)),
-        position_(query_.from.value_or(Cursor())) {}
+        position_(query_.from.value_or(data::LogCursor())) {}
 
  private:
   friend class LogFeed;
@@ -94,7 +94,7 @@ class LogWatch final : public Watch<v1::WatchEventsResponse> {
   LogFeed& feed_;
   const LogQuery query_;
   // Used by the page that is being read, then by the feed under its lock.
-  Cursor position_;  // up to which it was told, at least
+  data::LogCursor position_;  // up to which it was told, at least
   bool has_begun_ = false;
   std::unique_ptr<StepReader> reader_ = std::make_unique<StepReader>(kMaxStates);
 };

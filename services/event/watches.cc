@@ -49,11 +49,11 @@ absl::StatusOr<LogQuery> ParseWatch(const rpc::Call& call, const v1::WatchEvents
   FieldViolations fields;
   LogQuery query;
   if (!request.cursor().empty()) {
-    query.from = DecodeCursor(request.cursor());
+    query.from = data::DecodeLogCursor(request.cursor());
     if (!query.from) fields.Add("cursor", "must be one that a message of WatchEvents brought");
     if (request.only_new()) fields.Add("only_new", "must not be set where there is a cursor");
   } else if (!request.only_new()) {
-    query.from = Cursor();
+    query.from = data::LogCursor();
   }
   std::set<data::LogEntry::Occurrence> occurrences;
   for (int i = 0; i < request.occurrences_size(); ++i) {

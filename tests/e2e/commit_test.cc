@@ -132,6 +132,23 @@ TEST_P(CommitTest, AGetEventMaySimplyBeSentAgain) {
   ExpectGoodEnd(system_, database_);
 }
 
+// Nothing of what was read is in doubt.
+TEST_P(CommitTest, AReadMaySimplyBeSentAgain) {
+  // To look up who calls is a read too.
+  Client member = system_.As(system_.MakeMember("member@example.com"));
+  const auto create = [&] { return member.Call(&Events::CreateEvent, Proposal({}, {SlotIn(2)})); };
+  EXPECT_THAT(Cut("credential_by_api_key", create), IsUnavailable());
+  ASSERT_OK_AND_ASSIGN(const Event event, create());
+  EXPECT_EQ(Count("events"), "1");
+
+  event::v1::ListLogEntriesRequest list;
+  list.set_parent(event.name());
+  const auto read = [&] { return member.Call(&Events::ListLogEntries, list); };
+  EXPECT_THAT(Cut("list_log_entries", read), IsUnavailable());
+  EXPECT_THAT(read(), Succeeds());
+  ExpectGoodEnd(system_, database_);
+}
+
 INSTANTIATE_TEST_SUITE_P(Cut, CommitTest,
                          ::testing::Values(DatabaseProxy::Cut::kBeforeCommit, DatabaseProxy::Cut::kAfterCommit),
                          [](const auto& parameter) {

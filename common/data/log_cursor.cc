@@ -1,4 +1,4 @@
-#include "services/event/cursor.h"
+#include "common/data/log_cursor.h"
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
@@ -6,7 +6,7 @@
 #include "common/data/log_tree.h"
 #include "common/status/status.h"
 
-namespace parley::event {
+namespace parley::data {
 namespace {
 
 constexpr size_t kHashSize = 8;
@@ -14,18 +14,18 @@ constexpr size_t kMaxDigits = 18;
 
 }  // namespace
 
-Cursor Cursor::Behind(int64_t leaf_index, std::string_view hash) {
+LogCursor LogCursor::Behind(int64_t leaf_index, std::string_view hash) {
   return {leaf_index + 1, std::string(hash.substr(0, kHashSize))};
 }
 
-std::string Encode(const Cursor& cursor) {
+std::string Encode(const LogCursor& cursor) {
   return absl::StrCat(cursor.position, "-", absl::BytesToHexString(cursor.last_hash));
 }
 
-std::optional<Cursor> DecodeCursor(std::string_view text) {
+std::optional<LogCursor> DecodeLogCursor(std::string_view text) {
   const size_t dash = text.find('-');
   const std::string digits(text.substr(0, dash));
-  Cursor cursor;
+  LogCursor cursor;
   if (dash == std::string_view::npos || digits.size() > kMaxDigits || !absl::SimpleAtoi(digits, &cursor.position)) {
     return std::nullopt;
   }
@@ -36,19 +36,19 @@ std::optional<Cursor> DecodeCursor(std::string_view text) {
   return cursor;
 }
 
-absl::Status CheckCursor(data::Transaction& tx, const Cursor& cursor) {
+absl::Status CheckLogCursor(Transaction& tx, const LogCursor& cursor) {
   if (cursor.position == 0) return absl::OkStatus();
-  PARLEY_ASSIGN_OR_RETURN(const auto hash, data::LogTree(tx).LeafHash(cursor.position - 1));
+  PARLEY_ASSIGN_OR_RETURN(const auto hash, LogTree(tx).LeafHash(cursor.position - 1));
   return hash && hash->starts_with(cursor.last_hash) ? absl::OkStatus() : CursorOutOfRange("cursor");
 }
 
-absl::StatusOr<Cursor> EndOfLog(data::Transaction& tx) {
-  const data::LogTree tree(tx);
+absl::StatusOr<LogCursor> EndOfLog(Transaction& tx) {
+  const LogTree tree(tx);
   PARLEY_ASSIGN_OR_RETURN(const int64_t count, tree.CountLeaves());
-  if (count == 0) return Cursor();
+  if (count == 0) return LogCursor();
   PARLEY_ASSIGN_OR_RETURN(const auto hash, tree.LeafHash(count - 1));
   if (!hash) return Internal("the tree of the log has lost its last leaf");
-  return Cursor::Behind(count - 1, *hash);
+  return LogCursor::Behind(count - 1, *hash);
 }
 
-}  // namespace parley::event
+}  // namespace parley::data
