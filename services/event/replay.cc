@@ -128,6 +128,13 @@ absl::Status Apply(const data::LogEntry& entry, data::Event& event) {
   return Compare(entry, event);
 }
 
+bool ChangesNothing(const data::LogEntry& entry) {
+  const auto& data = entry.data;
+  return !data.has_opened() && data.title().empty() && data.time_zone().empty() && !data.slots_changed() &&
+         !data.affirmed() && !data.closed() && !data.deleted() && data.successor_id().empty() &&
+         data.erased_id().empty();
+}
+
 std::vector<std::string> Differences(const data::Event& replayed, const data::Event& stored) {
   std::vector<std::string> differences;
   auto compare = [&differences](const char* field, const auto& by_log, const auto& by_row) {

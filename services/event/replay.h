@@ -1,7 +1,7 @@
 // The event as its log tells it (rule A6): title, slots, parties, policy, time zone, confirmations, state, revision and
 // lineage follow from the entries alone. What an entry says of the state after it is not believed but derived again by
-// the rules, and compared. Apply and Differences
-// are pure: no database, no clock.
+// the rules, and compared. Apply,
+// ChangesNothing and Differences are pure: no database, no clock.
 #pragma once
 
 #include "common/data/events.h"
@@ -12,6 +12,9 @@ namespace parley::event {
 // Takes `event` on by its next entry; the first one makes it, from an event that is new. DATA_LOSS, naming the entry,
 // where that cannot be what happened: then `event` is of no use any more. Addresses stand on no log: they stay empty.
 absl::Status Apply(const data::LogEntry& entry, data::Event& event);
+
+// Whether the event is shown after this entry as it was before it: it was viewed, or somebody was notified.
+bool ChangesNothing(const data::LogEntry& entry);
 
 // How an event by its log differs from the one that is stored, a line for each field; empty where it does not.
 // Addresses are left out.

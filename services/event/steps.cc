@@ -7,6 +7,44 @@
 #include "services/event/replay.h"
 
 namespace parley::event {
+namespace {
+
+// How far behind the entries that are asked for the log is looked at for whether anything has happened since.
+constexpr int kNear = 100;
+
+using Present = std::map<Uuid, const data::Event*>;
+// From which entry on each event is as it is now.
+using Settled = std::map<Uuid, int64_t>;
+
+// Takes those back along the entries, which are the last of their logs before what is settled.
+void LookBack(const std::vector<data::LogEntry>& entries, Settled& settled) {
+  for (auto entry = entries.rbegin(); entry != entries.rend(); ++entry) {
+    int64_t& since = settled[entry->event_id];
+    if (entry->sequence == since && ChangesNothing(*entry)) --since;
+  }
+}
+
+// Mostly nothing has happened since, or there were views alone: then no log need be read from its beginning.
+absl::StatusOr<Settled> SettledSince(data::Transaction& tx, const Present& present,
+                                     const std::vector<data::LogEntry>& entries) {
+  Settled settled;
+  for (const auto& [id, event] : present) settled[id] = event->last_sequence;
+  std::map<Uuid, int64_t> last;
+  for (const data::LogEntry& entry : entries) last[entry.event_id] = entry.sequence;
+  std::vector<data::LogPosition> near;
+  for (const auto& [id, sequence] : last) {
+    const int64_t behind = settled[id] - sequence;
+    if (behind > 0 && behind <= kNear) near.push_back({id, sequence});
+  }
+  if (!near.empty()) {
+    PARLEY_ASSIGN_OR_RETURN(const auto later, data::LogEntries(tx).ListBehind(near, kNear));
+    LookBack(later, settled);
+  }
+  LookBack(entries, settled);
+  return settled;
+}
+
+}  // namespace
 
 absl::StatusOr<data::Event> StepReader::StateAt(data::Transaction& tx, const data::LogEntry& entry) {
   if (states_.size() >= max_states_ && !states_.contains(entry.event_id)) states_.clear();
@@ -32,8 +70,9 @@ absl::StatusOr<std::vector<Step>> StepReader::Read(data::Transaction& tx, const 
   for (const data::LogEntry& entry : entries) ids.push_back(entry.event_id);
   PARLEY_ASSIGN_OR_RETURN(const auto events, data::Events(tx).Find(ids));
   PARLEY_ASSIGN_OR_RETURN(const Addresses addresses, AddressesOf(tx, events, entries));
-  std::map<Uuid, const data::Event*> present;
+  Present present;
   for (const data::Event& event : events) present.emplace(event.id, &event);
+  PARLEY_ASSIGN_OR_RETURN(const Settled settled, SettledSince(tx, present, entries));
 
   std::vector<Step> steps;
   for (const data::LogEntry& entry : entries) {
@@ -42,8 +81,7 @@ absl::StatusOr<std::vector<Step>> StepReader::Read(data::Transaction& tx, const 
     const data::Event& event = *found->second;
     Step& step = steps.emplace_back();
     ToProto(entry, addresses, step.log_entry);
-    // Mostly nothing has happened since.
-    if (event.last_sequence == entry.sequence) {
+    if (entry.sequence >= settled.at(entry.event_id)) {
       ToProto(event, step.event);
     } else {
       PARLEY_ASSIGN_OR_RETURN(data::Event state, StateAt(tx, entry));

@@ -45,7 +45,7 @@ absl::StatusOr<Uuid> ParseWatch(const rpc::Call& call, const v1::WatchEventReque
 }
 
 absl::StatusOr<LogQuery> ParseWatch(const rpc::Call& call, const v1::WatchEventsRequest& request) {
-  PARLEY_RETURN_IF_ERROR(CheckCaller(call));
+  PARLEY_RETURN_IF_ERROR(CheckUser(call));
   FieldViolations fields;
   LogQuery query;
   if (!request.cursor().empty()) {
@@ -66,7 +66,6 @@ absl::StatusOr<LogQuery> ParseWatch(const rpc::Call& call, const v1::WatchEvents
   PARLEY_RETURN_IF_ERROR(fields.ToStatus());
   if (occurrences.empty()) occurrences = {v1::LogEntry::UPDATE, v1::LogEntry::NOTIFY, v1::LogEntry::VIEW};
   query.occurrences.assign(occurrences.begin(), occurrences.end());
-  if (call.principal.kind == rpc::Principal::Kind::kService) return query;
   PARLEY_RETURN_IF_ERROR(CheckMember(call));
   if (!IsStaff(call)) query.party = call.principal.user_id;
   return query;

@@ -292,6 +292,7 @@ TEST_F(WatchKills, EachIsToldEachEntryOnceInOrderWithItsEventWhateverIsKilled) {
   EXPECT_THAT(validators.NotAtomic(), IsEmpty());
   EXPECT_THAT(validators.NotReliable(), IsEmpty());
   EXPECT_THAT(validators.NotResumable(), IsEmpty());
+  EXPECT_THAT(validators.NotDue(), IsEmpty());
   EXPECT_THAT(validators.NotAsClaimed(), IsEmpty());
   EXPECT_THAT(load.unexplained(), IsEmpty());
   // What was sent again was not done again.

@@ -1,6 +1,7 @@
 #include "tests/support/watch_validators.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
@@ -276,6 +277,22 @@ std::vector<std::string> WatchValidators::NotResumable() const {
       if (next < due.size()) {
         wrong.push_back(
             absl::StrCat(follower.name, ", which went on from ", *stream.from, ", was not told ", due[next]));
+      }
+    }
+  }
+  return wrong;
+}
+
+std::vector<std::string> WatchValidators::NotDue() const {
+  std::vector<std::string> wrong;
+  for (const Follower& follower : history_.followers) {
+    const auto due = Due(follower, 0, std::numeric_limits<int64_t>::max());
+    const absl::flat_hash_set<std::string> names(due.begin(), due.end());
+    for (const ToldStream& stream : follower.streams) {
+      for (const Told& told : stream.told) {
+        if (!told.step || names.contains(told.step->log_entry.name())) continue;
+        wrong.push_back(
+            absl::StrCat(follower.name, " was told ", told.step->log_entry.name(), ", which it was not to be told"));
       }
     }
   }

@@ -83,6 +83,8 @@ class WatchValidators {
   std::vector<std::string> NotReliable() const;
   // A stream that goes on from somewhere tells exactly what follows there.
   std::vector<std::string> NotResumable() const;
+  // Nobody is told what he may not see, or has not asked for.
+  std::vector<std::string> NotDue() const;
   // What a message says of how far the stream is holds: nothing up to there comes later.
   std::vector<std::string> NotAsClaimed() const;
 

@@ -169,6 +169,7 @@ TEST_F(WatchValidatorsTest, AGoodHistoryHasNothingWrong) {
   EXPECT_THAT(validators.NotAtomic(), IsEmpty());
   EXPECT_THAT(validators.NotReliable(), IsEmpty());
   EXPECT_THAT(validators.NotResumable(), IsEmpty());
+  EXPECT_THAT(validators.NotDue(), IsEmpty());
   EXPECT_THAT(validators.NotAsClaimed(), IsEmpty());
 }
 
@@ -301,6 +302,16 @@ TEST_F(WatchValidatorsTest, AClaimOfMoreThanThereIsOrOfLessThanBeforeIsFound) {
   const auto wrong = WatchValidators(history_).NotAsClaimed();
   EXPECT_THAT(wrong, Names("staff", "is at 9 of 8"));
   EXPECT_THAT(wrong, Names("guest", "is at 1 after 2"));
+}
+
+TEST_F(WatchValidatorsTest, AnEntryOfOthersAndOneThatNobodyAskedForAreFound) {
+  auto& bob = history_.followers[1].streams[0].told;
+  bob.push_back(Step(6, all_[5]));
+  EXPECT_THAT(WatchValidators(history_).NotDue(), Names("bob", "events/new/logEntries/1"));
+  bob.pop_back();
+  auto& updates = history_.followers[2].streams[0].told;
+  updates.insert(updates.begin() + 1, Step(2, all_[1]));
+  EXPECT_THAT(WatchValidators(history_).NotDue(), Names("updates", "events/old/logEntries/2"));
 }
 
 }  // namespace
