@@ -238,9 +238,11 @@ class Forwarding::Call final : public grpc::ServerGenericBidiReactor {
     CopyMetadata(
         upstream_context_->GetServerTrailingMetadata(),
         [this](const std::string& key, const std::string& value) { context_.AddTrailingMetadata(key, value); });
-    // Made by gRPC, because the service is away.
-    const bool is_away = status.error_code() == grpc::StatusCode::UNAVAILABLE && status.error_details().empty();
-    grpc::Status shown = is_away ? rpc::ToGrpc(rpc::FromGrpc(status, upstream_->name()), call_id_) : status;
+    // Made by gRPC, because the service is away, or has ended while the call went on.
+    const bool is_away = status.error_details().empty() &&
+                         (status.error_code() == grpc::StatusCode::UNAVAILABLE ||
+                          (status.error_code() == grpc::StatusCode::CANCELLED && !context_.IsCancelled()));
+    grpc::Status shown = is_away ? rpc::ToGrpc(Unavailable(upstream_->name()), call_id_) : status;
     {
       // It holds the channel, which must not be closed from here: when the last call ends, so may the process.
       absl::MutexLock lock(&mutex_);
