@@ -170,7 +170,7 @@ absl::Status EventFeed::FeedSome() {
   TakeWritten();
   PARLEY_RETURN_IF_ERROR(LookForOthers());
   const auto positions = TakeStale();
-  const absl::Status status = Feed(positions);
+  absl::Status status = Feed(positions);
   if (status.ok() || IsPassing(status)) return status;
   // One log that cannot be read keeps no other waiting.
   for (const data::LogPosition& position : positions) {

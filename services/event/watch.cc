@@ -22,13 +22,11 @@ class Pages::Page final : public data::Task {
 };
 
 void Pages::Submit(const std::shared_ptr<PageReader>& reader) {
-  auto page = std::make_unique<Page>(*this, reader);
-  const absl::Status status = workers_.Submit(page.get(), next_.fetch_add(1, std::memory_order_relaxed));
-  if (status.ok()) {
-    page.release();
-  } else {
-    reader->stream().Cut(status);
-  }
+  auto* page = new Page(*this, reader);
+  const absl::Status status = workers_.Submit(page, next_.fetch_add(1, std::memory_order_relaxed));
+  if (status.ok()) return;
+  delete page;
+  reader->stream().Cut(status);
 }
 
 void Pages::Run(absl::Span<data::Task* const> tasks) {
