@@ -221,9 +221,9 @@ int Main(int argc, char** argv) {
   Dispatcher dispatcher(settings.dispatcher, pool, *signer, *suppression_key, tokens,
                         [&settings] { return settings.MakeTransport(); });
   WebhookDispatcher webhook_dispatcher(settings.webhooks, pool, *webhook_key, events);
-  WebhookFollower webhook_follower(pool, events, [&webhook_dispatcher] { webhook_dispatcher.Wake(); });
+  WebhookFollower webhook_follower(pool, [&webhook_dispatcher] { webhook_dispatcher.Wake(); });
   const Context context{pool, *signer, *suppression_key, settings.limits, [&dispatcher] { dispatcher.Wake(); }};
-  const WebhookContext webhook_context{pool, *signer, *webhook_key, events, settings.max_webhooks};
+  const WebhookContext webhook_context{pool, *signer, *webhook_key, settings.max_webhooks};
   data::Workers workers(settings.workers, settings.queue_capacity);
   rpc::CallQueue queue{*signer, workers, settings.server.default_deadline};
   NotificationServer server(context, queue);

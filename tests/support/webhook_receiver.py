@@ -3,8 +3,8 @@
 
 What to do stands, by path, in FOLDER/do.json, which is read for each request: a status (`500`), `redirect`
 (302 to /redirected), `hang` (no answer), `close` (the connection is closed without one), `cut` (200, and then a body
-that is cut off), `flood` (200 with a body without end), `flood-headers` (200 with headers without end). 200 for other
-paths.
+that is cut off), `flood` (200 with a body without end), `flood-headers` (200 with headers without end), `bare` (200 with
+lines that end without \\r). 200 for other paths.
 """
 
 import argparse
@@ -52,6 +52,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.flush_headers()
             while True:
                 self.wfile.write(b"x: " + b"y" * 1000 + b"\r\n")
+        elif what == "bare":
+            self.wfile.write(b"HTTP/1.1 200 OK\ncontent-length: 0\n\n")
         else:
             self.send_response(302 if what == "redirect" else int(what))
             if what == "redirect":

@@ -9,7 +9,7 @@ create table webhooks (
   create_time timestamptz not null,
   delete_time timestamptz,                                        -- what it was told is removed in steps after that
   cursor text not null,                                           -- up to there the log has been looked through for it
-  next_look_time timestamptz not null                             -- when to look for what follows
+  position bigint not null generated always as (split_part(cursor, '-', 1)::bigint) stored  -- of the cursor
 ) with (fillfactor = 50);
 
 -- An entry of the log that a webhook is told.
@@ -31,9 +31,11 @@ create table webhook_deliveries (
 ) with (fillfactor = 70);
 create index webhook_deliveries_due on webhook_deliveries (webhook_id, next_attempt_time, leaf_index)
   where state = 'PENDING';
+-- What is pending of an event, however much of it is settled.
+create index webhook_deliveries_pending on webhook_deliveries (webhook_id, event_id, sequence) where state = 'PENDING';
+create index webhook_deliveries_oldest on webhook_deliveries (create_time, leaf_index) where state = 'PENDING';
 create index webhook_deliveries_leaf on webhook_deliveries (webhook_id, leaf_index);
-create index webhook_deliveries_undelivered on webhook_deliveries (webhook_id, state, leaf_index)
-  where state <> 'DELIVERED';
+create index webhook_deliveries_state on webhook_deliveries (webhook_id, state, leaf_index);
 create index webhook_deliveries_settled on webhook_deliveries (settle_time) where settle_time is not null;
 
 create table webhook_attempts (

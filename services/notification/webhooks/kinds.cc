@@ -8,8 +8,8 @@ namespace parley::notification {
 using event::v1::Event;
 using v1::Webhook;
 
-std::vector<Kind> KindsOf(const event::v1::LogEntry& entry) {
-  const event::v1::LogEntry::Data& data = entry.data();
+std::vector<Kind> KindsOf(const data::LogEntry& entry) {
+  const internal::data::v1::EntryData& data = entry.data;
   std::vector<Kind> kinds;
   if (data.has_opened()) kinds.push_back(Webhook::CREATED);
   const bool changes = !data.title().empty() || !data.time_zone().empty() || data.slots_changed();
@@ -18,7 +18,7 @@ std::vector<Kind> KindsOf(const event::v1::LogEntry& entry) {
   if (data.closed() && data.state() == Event::AGREED) kinds.push_back(Webhook::AGREED);
   if (data.closed() && data.state() == Event::ABANDONED) kinds.push_back(Webhook::ABANDONED);
   if (data.closed() && data.state() == Event::SUPERSEDED) kinds.push_back(Webhook::SUPERSEDED);
-  if (!data.successor().empty()) kinds.push_back(Webhook::REOPENED);
+  if (!data.successor_id().empty()) kinds.push_back(Webhook::REOPENED);
   if (data.deleted()) kinds.push_back(Webhook::DELETED);
   return kinds;
 }

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "parley/event/v1/log_entry.pb.h"
+#include "common/data/log_entries.h"
 #include "parley/notification/v1/webhook.pb.h"
 
 namespace parley::notification {
@@ -13,7 +13,7 @@ namespace parley::notification {
 using Kind = v1::Webhook::Kind;
 
 // In the order of the enum; empty for an entry of which no webhook is told.
-std::vector<Kind> KindsOf(const event::v1::LogEntry& entry);
+std::vector<Kind> KindsOf(const data::LogEntry& entry);
 
 // As they stand in tables: `CREATED,UPDATED`.
 std::string KindNames(const std::vector<Kind>& kinds);

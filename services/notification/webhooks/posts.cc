@@ -102,10 +102,11 @@ std::string Posts::Transfer::WrongWith(CURLcode code, absl::Duration timeout) co
 
 PostResult Posts::Transfer::ResultOf(CURLcode code, absl::Duration timeout) const {
   // Whoever has answered has answered, whatever becomes of the rest of the response.
-  if (answered == 0) return {0, WrongWith(code, timeout).substr(0, kMaxDetailBytes)};
-  PostResult result{static_cast<int>(answered), ""};
-  if (answered >= 300) result.detail = absl::StrCat("the answer was ", answered);
-  if (answered >= 300 && answered < 400) result.detail += ": redirects are not followed";
+  const long status = code == CURLE_OK ? StatusOf(easy) : answered;
+  if (status == 0) return {0, WrongWith(code, timeout).substr(0, kMaxDetailBytes)};
+  PostResult result{static_cast<int>(status), ""};
+  if (status >= 300) result.detail = absl::StrCat("the answer was ", status);
+  if (status >= 300 && status < 400) result.detail += ": redirects are not followed";
   return result;
 }
 

@@ -12,6 +12,7 @@
 #include <span>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 
 namespace parley::notification {
 namespace {
@@ -42,18 +43,12 @@ constexpr Block kNotPublic4[] = {
     {{240}, 4},            // reserved, broadcast
 };
 
+// What the internet's addresses begin with, so far; all others are for something else, or for nothing yet.
+constexpr Block kGlobal6 = {{0x20}, 3};
 constexpr Block kNotPublic6[] = {
-    {{0}, 96},                          // ::, ::1, and what once was IPv4-compatible
-    {{0, 0x64, 0xff, 0x9b, 0, 1}, 48},  // NAT64 of one's own
-    {{0x01}, 64},                       // discard-only
-    {{0x20, 0x01, 0}, 23},              // protocols, with Teredo
-    {{0x20, 0x01, 0x0d, 0xb8}, 32},     // documentation
-    {{0x3f, 0xff, 0}, 20},              // documentation
-    {{0x5f, 0x00}, 16},                 // segment routing
-    {{0xfc}, 7},                        // private (unique local)
-    {{0xfe, 0x80}, 10},                 // link-local
-    {{0xfe, 0xc0}, 10},                 // site-local
-    {{0xff}, 8},                        // multicast
+    {{0x20, 0x01, 0}, 23},           // protocols, with Teredo
+    {{0x20, 0x01, 0x0d, 0xb8}, 32},  // documentation
+    {{0x3f, 0xff, 0}, 20},           // documentation
 };
 
 // What leads to the IPv4 address behind the bits.
@@ -80,7 +75,8 @@ bool IsPublic6(std::span<const uint8_t> address) {
   for (const Block& block : kLeadsTo4) {
     if (IsIn(address, block)) return IsPublic4(address.subspan(static_cast<size_t>(block.bits / 8), 4));
   }
-  return std::ranges::none_of(kNotPublic6, [address](const Block& block) { return IsIn(address, block); });
+  return IsIn(address, kGlobal6) &&
+         std::ranges::none_of(kNotPublic6, [address](const Block& block) { return IsIn(address, block); });
 }
 
 // Whether the url has this part; a copy of it in `value`.
@@ -102,11 +98,13 @@ std::vector<std::string> UrlViolations(const std::string& url) {
   }
   const std::unique_ptr<CURLU, void (*)(CURLU*)> parsed(curl_url(), &curl_url_cleanup);
   if (url.size() > kMaxUrlBytes) return violations;
-  std::string scheme, host;
-  // Without what curl forgives: no scheme, a third slash.
+  std::string scheme, host, port;
+  // Without what curl forgives: no scheme, one slash, a third one, port 0.
   if (curl_url_set(parsed.get(), CURLUPART_URL, url.c_str(), CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK ||
       !Has(parsed.get(), CURLUPART_SCHEME, &scheme) || scheme != "https" || !Has(parsed.get(), CURLUPART_HOST, &host) ||
-      host.empty() || url.find("///") == std::string_view("https:").size()) {
+      host.empty() || !absl::StartsWithIgnoreCase(url, "https://") ||
+      url.find("///") == std::string_view("https:").size() ||
+      (Has(parsed.get(), CURLUPART_PORT, &port) && port == "0")) {
     violations.emplace_back("must be https://host[:port]/path");
     return violations;
   }

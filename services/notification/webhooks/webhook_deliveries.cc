@@ -1,7 +1,5 @@
 #include "services/notification/webhooks/webhook_deliveries.h"
 
-#include <map>
-
 #include "common/status/status.h"
 #include "services/notification/webhooks/signatures.h"
 
@@ -136,8 +134,9 @@ absl::StatusOr<std::vector<BegunAttempt>> WebhookDeliveries::Begin(absl::Span<co
   return begun;
 }
 
-// An attempt whose end is recorded says nothing any more of its delivery, which may have been replayed since. Those
-// behind one that is tried again wait along with it, so that nobody looks at them meanwhile.
+// An attempt whose end is recorded says nothing any more of its delivery, which may have been replayed since; one that
+// was under way when it was replayed only makes room for the next. Those behind one that is tried again wait along with
+// it, so that nobody looks at them meanwhile.
 constexpr Statement kRecord{"record_webhook_attempts", R"sql(
   with result as (
     select *
@@ -153,13 +152,16 @@ constexpr Statement kRecord{"record_webhook_attempts", R"sql(
               now() + r.pause * interval '1 microsecond' as next_time
   ), own as (
     update webhook_deliveries d
-    set state = case when e.delivered then 'DELIVERED'
+    set state = case when e.attempt <= d.replayed_after then 'PENDING'
+                     when e.delivered then 'DELIVERED'
                      when e.counts and e.next_time > d.create_time + $10 * interval '1 microsecond' then 'FAILED'
                      else 'PENDING' end,
-        settle_time = case when e.delivered
+        settle_time = case when e.attempt <= d.replayed_after then null
+                           when e.delivered
                              or (e.counts and e.next_time > d.create_time + $10 * interval '1 microsecond')
                            then now() end,
-        next_attempt_time = case when e.delivered then d.next_attempt_time else e.next_time end,
+        next_attempt_time = case when e.delivered or e.attempt <= d.replayed_after then d.next_attempt_time
+                                 else e.next_time end,
         lease_end_time = null
     from ended e
     where d.webhook_id = e.webhook_id and d.event_id = e.event_id and d.sequence = e.sequence
@@ -212,11 +214,7 @@ absl::StatusOr<std::vector<RecordedAttempt>> WebhookDeliveries::Record(absl::Spa
   " order by d.leaf_index desc limit $3"
 
 constexpr Statement kListAll{"list_webhook_deliveries", PARLEY_LIST_DELIVERIES("true")};
-constexpr Statement kListDelivered{"list_delivered_webhook_deliveries",
-                                   PARLEY_LIST_DELIVERIES("d.state = 'DELIVERED'")};
-// So that the index for these few is taken, whatever is asked for.
-constexpr Statement kListOthers{"list_undelivered_webhook_deliveries",
-                                PARLEY_LIST_DELIVERIES("d.state = $4 and d.state <> 'DELIVERED'")};
+constexpr Statement kListInState{"list_webhook_deliveries_in_state", PARLEY_LIST_DELIVERIES("d.state = $4")};
 
 constexpr Statement kListAttempts{"list_webhook_attempts", R"sql(
   select n, a.start_time, a.end_time, a.http_status, a.detail
@@ -234,10 +232,8 @@ absl::StatusOr<std::vector<WebhookDelivery>> WebhookDeliveries::List(const Uuid&
                                                                      int64_t before_leaf, int limit) {
   Params params;
   params.Add(webhook_id).Add(before_leaf).Add(int64_t{limit});
-  const bool others = state && *state != v1::WebhookDelivery::DELIVERED;
-  if (others) params.Add(v1::WebhookDelivery::State_Name(*state));
-  PARLEY_ASSIGN_OR_RETURN(const Result result,
-                          tx_.Execute(others ? kListOthers : (state ? kListDelivered : kListAll), params));
+  if (state) params.Add(v1::WebhookDelivery::State_Name(*state));
+  PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(state ? kListInState : kListAll, params));
   std::vector<WebhookDelivery> deliveries;
   std::vector<Uuid> event_ids;
   std::vector<int64_t> sequences;
@@ -260,6 +256,32 @@ absl::StatusOr<std::vector<WebhookDelivery>> WebhookDeliveries::List(const Uuid&
   return deliveries;
 }
 
+constexpr Statement kMakeDue{"make_webhook_deliveries_due", R"sql(
+  update webhook_deliveries set next_attempt_time = now()
+  where webhook_id = $1 and state = 'PENDING' and next_attempt_time > now())sql"};
+
+absl::Status WebhookDeliveries::MakeDue(const Uuid& webhook_id) {
+  return tx_.Execute(kMakeDue, Params().Add(webhook_id)).status();
+}
+
+// Oldest first: of an event none has failed before those that stand before it, but for one that is under way.
+constexpr Statement kExpire{"expire_webhook_deliveries", R"sql(
+  with late as (
+    select webhook_id, event_id, sequence from webhook_deliveries
+    where state = 'PENDING' and create_time < now() - $1 * interval '1 microsecond'
+      and (lease_end_time is null or lease_end_time <= now())
+    order by create_time, leaf_index limit 2000
+    for update skip locked
+  )
+  update webhook_deliveries d set state = 'FAILED', settle_time = now(), lease_end_time = null
+  from late l where d.webhook_id = l.webhook_id and d.event_id = l.event_id and d.sequence = l.sequence)sql"};
+
+absl::StatusOr<int64_t> WebhookDeliveries::ExpireSome(absl::Duration retry_for) {
+  PARLEY_ASSIGN_OR_RETURN(const Result result,
+                          tx_.Execute(kExpire, Params().Add(absl::ToInt64Microseconds(retry_for))));
+  return result.affected();
+}
+
 // A deleted webhook is told nothing any more, so that nothing is added behind our back; one that was settled may be
 // replayed while we wait for its row.
 constexpr Statement kPurge{"purge_webhook_deliveries", R"sql(
@@ -270,16 +292,15 @@ constexpr Statement kPurge{"purge_webhook_deliveries", R"sql(
     union all
     (select d.webhook_id, d.event_id, d.sequence, true
      from webhooks w join webhook_deliveries d using (webhook_id) where w.delete_time is not null limit 1000)
-  ), deliveries as (
-    delete from webhook_deliveries d using gone
-    where d.webhook_id = gone.webhook_id and d.event_id = gone.event_id and d.sequence = gone.sequence
-      and (gone.deleted or d.settle_time < now() - $1 * interval '1 microsecond')
-    returning d.webhook_id, d.event_id, d.sequence
-  ), attempts as (
-    delete from webhook_attempts a using deliveries d
-    where a.webhook_id = d.webhook_id and a.event_id = d.event_id and a.sequence = d.sequence
   )
-  select count(*) from deliveries)sql"};
+  delete from webhook_deliveries d using gone
+  where d.webhook_id = gone.webhook_id and d.event_id = gone.event_id and d.sequence = gone.sequence
+    and (gone.deleted or d.settle_time < now() - $1 * interval '1 microsecond')
+  returning d.webhook_id, d.event_id, d.sequence)sql"};
+// After that, to see those too that began while we waited for a row.
+constexpr Statement kPurgeAttempts{"purge_webhook_attempts", R"sql(
+  delete from webhook_attempts a using unnest($1::uuid[], $2::uuid[], $3::int8[]) as d (webhook_id, event_id, sequence)
+  where a.webhook_id = d.webhook_id and a.event_id = d.event_id and a.sequence = d.sequence)sql"};
 constexpr Statement kPurgeWebhooks{"purge_webhooks", R"sql(
   delete from webhooks w
   where w.delete_time is not null
@@ -287,8 +308,18 @@ constexpr Statement kPurgeWebhooks{"purge_webhooks", R"sql(
 
 absl::StatusOr<int64_t> WebhookDeliveries::PurgeSome(absl::Duration keep) {
   PARLEY_ASSIGN_OR_RETURN(const Result purged, tx_.Execute(kPurge, Params().Add(absl::ToInt64Microseconds(keep))));
+  std::vector<Uuid> webhook_ids, event_ids;
+  std::vector<int64_t> sequences;
+  for (int i = 0; i < purged.size(); ++i) {
+    webhook_ids.push_back(purged[i].GetUuid(0));
+    event_ids.push_back(purged[i].GetUuid(1));
+    sequences.push_back(purged[i].GetInt(2));
+  }
+  Params params;
+  params.AddUuids(webhook_ids).AddUuids(event_ids).AddInts(sequences);
+  PARLEY_RETURN_IF_ERROR(tx_.Execute(kPurgeAttempts, params).status());
   PARLEY_ASSIGN_OR_RETURN(const Result webhooks, tx_.Execute(kPurgeWebhooks));
-  return purged[0].GetInt(0) + webhooks.affected();
+  return purged.size() + webhooks.affected();
 }
 
 }  // namespace parley::notification

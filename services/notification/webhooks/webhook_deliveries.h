@@ -89,13 +89,21 @@ class WebhookDeliveries {
 
   // Records the ends of attempts, but for those that are recorded already; and what becomes of the deliveries thereby,
   // unless another attempt has begun meanwhile: DELIVERED, FAILED where it counts and the next one would come later
-  // than `retry_for` after they were made or replayed, else PENDING again, and those behind it with it. Answers with
-  // these deliveries. Doing it again changes nothing.
+  // than `retry_for` after they were made or replayed, else PENDING again, and those behind it with it. One that was
+  // replayed meanwhile is PENDING whatever the attempt came to. Answers with these deliveries. Doing it again changes
+  // nothing.
   absl::StatusOr<std::vector<RecordedAttempt>> Record(absl::Span<const EndedAttempt> ended, absl::Duration retry_for);
 
   // In the order of the log, the last first: those before the leaf, in this state where one is given.
   absl::StatusOr<std::vector<WebhookDelivery>> List(const Uuid& webhook_id, std::optional<WebhookDelivery::State> state,
                                                     int64_t before_leaf, int limit);
+
+  // Those of the webhook that wait for their next attempt wait no longer.
+  absl::Status MakeDue(const Uuid& webhook_id);
+
+  // Some of those that were made, or replayed, longer ago than `retry_for`, and are not under way, have FAILED, whether
+  // or not they were tried: so a receiver that is gone for good has no backlog without bound. Answers with how many.
+  absl::StatusOr<int64_t> ExpireSome(absl::Duration retry_for);
 
   // Removes some of those that were delivered, or have failed, longer ago than `keep`, and of those of deleted
   // webhooks, and at last these webhooks. Answers with how many rows.

@@ -18,16 +18,20 @@ namespace parley::notification {
 namespace {
 
 constexpr absl::Duration kStepTimeout = absl::Seconds(5);
-constexpr absl::Duration kEntriesTimeout = absl::Seconds(3);
+// How much later than the deadline Stop may return.
+constexpr absl::Duration kStopMargin = absl::Seconds(1);
 // Before the database is asked once more for what it could not do.
 constexpr absl::Duration kStepPause = absl::Milliseconds(250);
 constexpr absl::Duration kFailedPause = absl::Seconds(1);
 // So long it is known that a receiver of which nothing was heard since has failed.
 constexpr absl::Duration kRemembered = absl::Minutes(10);
-constexpr absl::Duration kPurgeInterval = absl::Minutes(1);
-constexpr absl::Duration kPurgePause = absl::Milliseconds(100);
+constexpr absl::Duration kClearUpInterval = absl::Minutes(1);
+constexpr absl::Duration kClearUpPause = absl::Milliseconds(100);
 
-absl::Time StepDeadline() { return absl::Now() + kStepTimeout; }
+// Whether it says that the event service cannot answer now, not that it cannot tell of this entry.
+bool IsAway(const absl::Status& status) {
+  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) || absl::IsResourceExhausted(status);
+}
 
 }  // namespace
 
@@ -41,13 +45,11 @@ void WebhookDispatcher::Start() {
   absl::MutexLock lock(&mutex_);
   if (thread_.joinable() || stop_deadline_) return;
   thread_ = std::thread([this] { Run(); });
-  purge_.Start();
+  claim_.Start();
+  clear_up_.Start();
 }
 
-void WebhookDispatcher::Wake() {
-  woken_ = true;
-  posts_.Wake();
-}
+void WebhookDispatcher::Wake() { claim_.Wake(); }
 
 void WebhookDispatcher::Stop(absl::Time deadline) {
   std::thread thread;
@@ -56,47 +58,27 @@ void WebhookDispatcher::Stop(absl::Time deadline) {
     stop_deadline_ = std::min(deadline, stop_deadline_.value_or(deadline));
     thread.swap(thread_);
   }
+  stop_reading_.request_stop();
+  claim_.Stop();
+  {
+    absl::MutexLock lock(&mutex_);
+    all_begun_ = true;
+  }
   posts_.Wake();
   if (thread.joinable()) thread.join();
+  clear_up_.Stop();
 }
 
-void WebhookDispatcher::Run() {
-  while (true) {
-    const auto stop = [this] {
-      absl::MutexLock lock(&mutex_);
-      return stop_deadline_;
-    }();
-    const absl::Time now = absl::Now();
-    if (!ended_.empty() && now >= next_record_) {
-      // What was recorded made room, and what is behind it is due.
-      RecordEnded() ? next_claim_ = now : next_record_ = now + kStepPause;
-    }
-    if (stop && (now >= *stop || (under_way_.empty() && ended_.empty()))) break;
-    if (woken_.exchange(false)) next_claim_ = now;
-    // Where ends cannot be recorded nothing is begun.
-    if (!stop && ended_.empty() && now >= std::max(next_claim_, away_until_)) {
-      next_claim_ = now + settings_.poll_interval;
-      ClaimSome();
-    }
-    absl::Duration rest = ended_.empty() ? settings_.poll_interval : kStepPause;
-    if (stop) rest = std::min(rest, *stop - now);
-    for (auto& [id, result] : posts_.Run(std::max(rest, absl::ZeroDuration()))) {
-      auto node = under_way_.extract(id);
-      node.mapped().result = std::move(result);
-      End(std::move(node.mapped()));
-    }
-  }
-  for (const int64_t id : posts_.Abandon()) {
-    auto node = under_way_.extract(id);
-    node.mapped().result.detail = "Parley was stopped before there was an answer";
-    End(std::move(node.mapped()));
-  }
-  if (!ended_.empty()) RecordEnded();
+absl::Time WebhookDispatcher::StepDeadline() {
+  absl::MutexLock lock(&mutex_);
+  const absl::Time deadline = absl::Now() + kStepTimeout;
+  return stop_deadline_ ? std::min(deadline, *stop_deadline_ + kStopMargin) : deadline;
 }
 
-// ---- claim
+// ---- the thread that begins
 
 std::vector<FreeAttempts> WebhookDispatcher::Busy(absl::Time now) {
+  absl::MutexLock lock(&mutex_);
   std::erase_if(receivers_, [now](const auto& each) {
     const Receiver& receiver = each.second;
     return receiver.under_way == 0 && (receiver.failures == 0 || receiver.rest_until + kRemembered < now);
@@ -109,8 +91,14 @@ std::vector<FreeAttempts> WebhookDispatcher::Busy(absl::Time now) {
   return busy;
 }
 
-void WebhookDispatcher::ClaimSome() {
+absl::Duration WebhookDispatcher::ClaimSome() {
   const absl::Time now = absl::Now();
+  // Whoever woke us knows nothing of that.
+  if (now < away_until_) return away_until_ - now;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (stop_deadline_ || unrecorded_) return settings_.poll_interval;
+  }
   const absl::Duration lease = settings_.posts.timeout + settings_.lease_margin;
   auto begun = data::Transact(pool_, StepDeadline(), [&, busy = Busy(now)](data::Transaction& tx) {
     return WebhookDeliveries(tx).Begin(busy, kAtOnce, lease);
@@ -118,51 +106,62 @@ void WebhookDispatcher::ClaimSome() {
   if (!begun.ok()) {
     Log(LogLevel::kWarning, "cannot begin to send to webhooks", {{"error", std::string(begun.status().message())}});
     away_until_ = absl::Now() + kFailedPause;
-    return;
+    return kFailedPause;
   }
   // From before the database's now(), so that we never think that the lease is longer than it is.
-  if (!begun->empty()) Send(*std::move(begun), now + lease);
+  if (begun->empty() || Prepare(*std::move(begun), now + lease)) return settings_.poll_interval;
+  away_until_ = absl::Now() + kFailedPause;
+  return kFailedPause;
 }
 
-void WebhookDispatcher::Send(std::vector<BegunAttempt> begun, absl::Time lease_end) {
+bool WebhookDispatcher::Prepare(std::vector<BegunAttempt> begun, absl::Time lease_end) {
+  {
+    absl::MutexLock lock(&mutex_);
+    for (const BegunAttempt& each : begun) ++receivers_[each.delivery.webhook_id].under_way;
+  }
   const std::string call_id = Uuid::TimeOrdered().ToString();
-  const absl::Time deadline = absl::Now() + kEntriesTimeout;
-  // Where the event service is away, that is not asked again for each.
   absl::Status away;
   for (BegunAttempt& each : begun) {
-    ++receivers_[each.delivery.webhook_id].under_way;
     Sending sending{std::move(each), lease_end};
-    const auto post = away.ok() ? PostOf(sending.begun, call_id, deadline) : absl::StatusOr<Post>(away);
-    // Once the lease is up another may send it as well: whoever was held up for so long does not.
-    if (post.ok() && absl::Now() + settings_.posts.timeout > lease_end) {
-      sending.unsent = true;
-      sending.result.detail = "not sent: too little was left of the lease";
-      End(std::move(sending));
-      continue;
+    Read(sending, call_id, away);
+    {
+      absl::MutexLock lock(&mutex_);
+      prepared_.push_back(std::move(sending));
     }
-    if (!post.ok()) {
-      if (post.status().code() != absl::StatusCode::kNotFound) away = post.status();
-      sending.unsent = !away.ok();
-      sending.result.detail = absl::StrCat("not sent: the event service did not give the entry: ",
-                                           absl::StatusCodeToString(post.status().code()));
-      End(std::move(sending));
-      continue;
-    }
-    const int64_t id = ++last_id_;
-    under_way_.emplace(id, std::move(sending));
-    posts_.Begin(id, *post);
+    posts_.Wake();
   }
   if (!away.ok()) {
     Log(LogLevel::kWarning, "cannot read what webhooks are to be told",
         {{"call_id", call_id}, {"error", std::string(away.message())}});
-    away_until_ = absl::Now() + kFailedPause;
   }
+  return away.ok();
+}
+
+void WebhookDispatcher::Read(Sending& sending, const std::string& call_id, absl::Status& away) {
+  const absl::Time last = sending.lease_end - settings_.posts.timeout;
+  // Send says so.
+  if (absl::Now() > last) return;
+  // Where the event service is away, that is not asked again for each. Too late may be this entry alone.
+  const bool ask = away.ok() || absl::IsDeadlineExceeded(away);
+  auto post = ask ? PostOf(sending.begun, call_id, std::min(absl::Now() + settings_.read_timeout, last)) : away;
+  if (post.ok()) {
+    sending.post = *std::move(post);
+    return;
+  }
+  const bool stopped = stop_reading_.stop_requested();
+  if (IsAway(post.status())) away = post.status();
+  sending.unsent = stopped || IsAway(post.status());
+  sending.away = sending.unsent && !absl::IsDeadlineExceeded(post.status());
+  sending.result.detail = stopped ? "Parley was stopped before it was sent"
+                                  : absl::StrCat("not sent: the event service did not give the entry: ",
+                                                 absl::StatusCodeToString(post.status().code()));
 }
 
 absl::StatusOr<Post> WebhookDispatcher::PostOf(const BegunAttempt& begun, const std::string& call_id,
                                                absl::Time deadline) {
   const WebhookDelivery& delivery = begun.delivery;
-  PARLEY_ASSIGN_OR_RETURN(auto entry, events_.Find(delivery.event_id, delivery.sequence, call_id, deadline));
+  PARLEY_ASSIGN_OR_RETURN(
+      auto entry, events_.Find(delivery.event_id, delivery.sequence, call_id, deadline, stop_reading_.get_token()));
   v1::WebhookBody body;
   body.set_delivery(delivery.name());
   for (const Kind kind : delivery.kinds) body.add_kinds(kind);
@@ -183,9 +182,60 @@ absl::StatusOr<Post> WebhookDispatcher::PostOf(const BegunAttempt& begun, const 
   return post;
 }
 
-// ---- record
+// ---- the thread that sends
+
+void WebhookDispatcher::Run() {
+  while (true) {
+    auto [prepared, stop] = [this] {
+      absl::MutexLock lock(&mutex_);
+      return std::pair(std::exchange(prepared_, {}), all_begun_ ? stop_deadline_ : std::nullopt);
+    }();
+    Send(std::move(prepared));
+    const absl::Time now = absl::Now();
+    if (!ended_.empty() && now >= next_record_) {
+      const bool recorded = RecordEnded();
+      if (!recorded) next_record_ = now + kStepPause;
+      absl::MutexLock lock(&mutex_);
+      unrecorded_ = !recorded;
+      // What was recorded made room, and what is behind it is due.
+      if (recorded) claim_.Wake();
+    }
+    if (stop && (now >= *stop || (under_way_.empty() && ended_.empty()))) break;
+    absl::Duration rest = ended_.empty() ? settings_.poll_interval : kStepPause;
+    if (stop) rest = std::min(rest, *stop - now);
+    for (auto& [id, result] : posts_.Run(std::max(rest, absl::ZeroDuration()))) {
+      auto node = under_way_.extract(id);
+      node.mapped().result = std::move(result);
+      End(std::move(node.mapped()));
+    }
+  }
+  for (const int64_t id : posts_.Abandon()) {
+    auto node = under_way_.extract(id);
+    node.mapped().result.detail = "Parley was stopped before there was an answer";
+    End(std::move(node.mapped()));
+  }
+  if (!ended_.empty()) RecordEnded();
+}
+
+void WebhookDispatcher::Send(std::vector<Sending> prepared) {
+  for (Sending& sending : prepared) {
+    // Once the lease is up another may send it as well: whoever was held up for so long does not.
+    if (sending.result.detail.empty() && absl::Now() + settings_.posts.timeout > sending.lease_end) {
+      sending.unsent = sending.away = true;
+      sending.result.detail = "not sent: too little was left of the lease";
+    }
+    if (!sending.result.detail.empty()) {
+      End(std::move(sending));
+      continue;
+    }
+    const int64_t id = ++last_id_;
+    posts_.Begin(id, sending.post);
+    under_way_.emplace(id, std::move(sending));
+  }
+}
 
 void WebhookDispatcher::End(Sending sending) {
+  absl::MutexLock lock(&mutex_);
   Receiver& receiver = receivers_[sending.begun.delivery.webhook_id];
   --receiver.under_way;
   const absl::Time now = absl::Now();
@@ -210,9 +260,9 @@ bool WebhookDispatcher::RecordEnded() {
     each.delivered = sending.result.detail.empty();
     each.http_status = sending.result.http_status;
     each.detail = sending.result.detail;
-    // What is not the receiver's fault makes no pause longer, and is no reason to give up.
+    // While the event service is away no pause grows.
     each.counts = !sending.unsent;
-    each.pause = RetryPause(settings_.retry_pause, sending.unsent ? 1 : sending.begun.counted, random_);
+    each.pause = RetryPause(settings_.retry_pause, sending.away ? 1 : sending.begun.counted, random_);
   }
   const auto recorded = data::Transact(pool_, StepDeadline(), [&](data::Transaction& tx) {
     return WebhookDeliveries(tx).Record(ended, settings_.retry_for);
@@ -249,17 +299,23 @@ void WebhookDispatcher::LogAttempts(const std::vector<EndedAttempt>& ended,
   }
 }
 
-// ---- purge
+// ---- the thread that clears up
 
-absl::Duration WebhookDispatcher::Purge() {
-  const auto purged = data::Transact(
-      pool_, StepDeadline(), [this](data::Transaction& tx) { return WebhookDeliveries(tx).PurgeSome(settings_.keep); });
-  if (!purged.ok()) {
-    Log(LogLevel::kWarning, "cannot purge deliveries", {{"error", std::string(purged.status().message())}});
-  } else if (*purged > 0) {
-    Log(LogLevel::kInfo, "purged deliveries", {{"rows", *purged}});
+absl::Duration WebhookDispatcher::ClearUp() {
+  const auto cleared = data::Transact(
+      pool_, StepDeadline(), [this](data::Transaction& tx) -> absl::StatusOr<std::pair<int64_t, int64_t>> {
+        PARLEY_ASSIGN_OR_RETURN(const int64_t expired, WebhookDeliveries(tx).ExpireSome(settings_.retry_for));
+        PARLEY_ASSIGN_OR_RETURN(const int64_t purged, WebhookDeliveries(tx).PurgeSome(settings_.keep));
+        return std::pair(expired, purged);
+      });
+  if (!cleared.ok()) {
+    Log(LogLevel::kWarning, "cannot clear up deliveries", {{"error", std::string(cleared.status().message())}});
+    return kClearUpInterval;
   }
-  return purged.ok() && *purged > 0 ? kPurgePause : kPurgeInterval;
+  const auto [expired, purged] = *cleared;
+  if (expired + purged == 0) return kClearUpInterval;
+  Log(LogLevel::kInfo, "cleared up deliveries", {{"failed", expired}, {"purged", purged}});
+  return kClearUpPause;
 }
 
 }  // namespace parley::notification

@@ -5,36 +5,44 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
+#include <string>
 #include <utility>
 
 #include "common/data/chore.h"
+#include "common/data/log_cursor.h"
 #include "common/data/transaction.h"
-#include "services/notification/webhooks/event_client.h"
 
 namespace parley::notification {
 
-// Thread-safe.
+// Thread-safe, but for Step.
 class WebhookFollower {
  public:
   // `wake`: called after each commit that made something due. What is given by reference must outlive the follower.
-  WebhookFollower(data::Pool& pool, EventClient& events, std::function<void()> wake)
-      : pool_(pool), events_(events), wake_(std::move(wake)) {}
+  WebhookFollower(data::Pool& pool, std::function<void()> wake) : pool_(pool), wake_(std::move(wake)) {}
 
   // From now on, by a thread of its own, which takes a connection of the pool. Further calls change nothing.
   void Start() { chore_.Start(); }
-  // Begins nothing any more. What is under way takes a few seconds at the most; the destructor waits for it.
-  void Stop() { stopping_ = true; }
+  // Begins nothing any more, and waits for what is under way: two seconds at the most.
+  void Stop() {
+    stopping_ = true;
+    chore_.Stop();
+  }
 
-  // Looks once for those webhooks that are due longest. False where none is. Errors: those of data::Transact and of
-  // EventClient::Read.
+  // Moves all webhooks that are behind on by a part of the log, so that one that is far behind keeps no other waiting.
+  // Those that are at the same place, as all are that have caught up, go on together. Those that cannot go on are left
+  // for a while, and the log says why. False where none went on. Errors: those of data::Transact.
   absl::StatusOr<bool> Step();
 
  private:
   absl::Duration Run();
+  // Whether those at this cursor went on.
+  bool MoveOn(const data::LogCursor& cursor);
 
   data::Pool& pool_;
-  EventClient& events_;
   const std::function<void()> wake_;
+  // Of cursors from which it does not go on for now.
+  std::map<std::string, absl::Time> left_until_;
   std::atomic<bool> stopping_ = false;
   data::Chore chore_{[this] { return Run(); }};
 };

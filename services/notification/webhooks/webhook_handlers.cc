@@ -2,8 +2,8 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "common/access/access.h"
+#include "common/data/log_cursor.h"
 #include "common/data/users.h"
 #include "common/rpc/page_token.h"
 #include "common/rpc/request_id.h"
@@ -19,8 +19,6 @@ namespace {
 
 constexpr int kPageSize = 50;
 constexpr int kMaxPageSize = 100;
-// Of a call to the event service, during which a transaction is open.
-constexpr absl::Duration kEventTimeout = absl::Seconds(5);
 constexpr absl::Duration kLimitPause = absl::Minutes(1);
 
 // Whether or not it exists.
@@ -34,8 +32,6 @@ Uuid ParseId(std::string_view name, std::string_view field, FieldViolations& fie
   if (!id) fields.Add(field, "must be webhooks/{webhook} with its id");
   return id.value_or(Uuid{});
 }
-
-absl::Time EventDeadline(const rpc::Call& call) { return std::min(call.deadline, absl::Now() + kEventTimeout); }
 
 struct NewWebhook {
   std::string url;
@@ -85,7 +81,7 @@ absl::StatusOr<std::vector<v1::Webhook>> Show(data::Transaction& tx, const std::
     // Who is erased has no address.
     if (webhook.initiator_id) proto.set_initiator(addresses[*webhook.initiator_id].Shown());
     ToProto(webhook.create_time, proto.mutable_create_time());
-    proto.set_cursor(webhook.cursor);
+    proto.set_cursor(Encode(webhook.cursor));
   }
   return shown;
 }
@@ -101,19 +97,19 @@ absl::StatusOr<v1::Webhook> Read(data::Transaction& tx, const Uuid& id) {
 absl::StatusOr<std::optional<Uuid>> InitiatorOf(data::Transaction& tx, const std::optional<Address>& address) {
   if (!address) return std::nullopt;
   PARLEY_ASSIGN_OR_RETURN(const auto users, data::Users(tx).FindByAddresses({*address}));
-  if (users.empty()) return NotFound(kUserType, address->ToString());
+  // The address itself stands in no error.
+  if (users.empty()) return NotFound(kUserType, "the user that webhook.initiator names");
   return users.front().id;
 }
 
 // With its secret, which whoever asks again is not told.
-absl::StatusOr<v1::Webhook> Create(data::Transaction& tx, const WebhookContext& context, const rpc::Call& call,
-                                   const NewWebhook& parsed) {
+absl::StatusOr<v1::Webhook> Create(data::Transaction& tx, const WebhookContext& context, const NewWebhook& parsed) {
   Webhook webhook;
   webhook.id = Uuid::TimeOrdered();
   webhook.url = parsed.url;
   webhook.kinds = parsed.kinds;
   PARLEY_ASSIGN_OR_RETURN(webhook.initiator_id, InitiatorOf(tx, parsed.initiator));
-  PARLEY_ASSIGN_OR_RETURN(webhook.cursor, context.events.CurrentCursor(call.call_id, EventDeadline(call)));
+  PARLEY_ASSIGN_OR_RETURN(webhook.cursor, data::EndOfLog(tx));
   PARLEY_ASSIGN_OR_RETURN(const int64_t count, Webhooks(tx).LockAndCount());
   if (count >= context.max_webhooks) {
     return RateLimited(absl::StrCat("there are ", count, " webhooks, as many as there may be"), kLimitPause);
@@ -137,7 +133,7 @@ absl::Status CreateWebhook(const WebhookContext& context, const rpc::Call& call,
   auto create = [&](data::Transaction& tx) -> absl::StatusOr<v1::Webhook> {
     PARLEY_ASSIGN_OR_RETURN(const auto answered, rpc::FindAnswered(tx, context.signer, request_id));
     if (answered) return Read(tx, answered->ids.front());
-    PARLEY_ASSIGN_OR_RETURN(v1::Webhook made, Create(tx, context, call, parsed));
+    PARLEY_ASSIGN_OR_RETURN(v1::Webhook made, Create(tx, context, parsed));
     const Uuid id = *rpc::ParseName(made.name(), "webhooks");
     PARLEY_RETURN_IF_ERROR(rpc::Remember(tx, context.signer, request_id, {{id}, 0}));
     return made;
@@ -211,17 +207,19 @@ absl::Status ReplayWebhook(const WebhookContext& context, const rpc::Call& call,
   FieldViolations fields;
   const Uuid id = ParseId(request.name(), "name", fields);
   const auto request_id = rpc::RequestIdOf(call, request, fields);
+  // From the beginning of the log where it is empty.
+  const auto cursor = request.cursor().empty() ? data::LogCursor() : data::DecodeLogCursor(request.cursor());
+  if (!cursor)
+    fields.Add("cursor", "must be a cursor, as webhooks, deliveries, bodies and messages of WatchEvents bring it");
   PARLEY_RETURN_IF_ERROR(fields.ToStatus());
   PARLEY_RETURN_IF_ERROR(CheckStaff(call, request.name()));
   auto replay = [&](data::Transaction& tx) -> absl::StatusOr<v1::Webhook> {
     PARLEY_ASSIGN_OR_RETURN(const auto answered, rpc::FindAnswered(tx, context.signer, request_id));
     if (answered) return Read(tx, id);
     PARLEY_RETURN_IF_ERROR(Read(tx, id).status());
-    // The event service alone knows what is a cursor.
-    if (!request.cursor().empty()) {
-      PARLEY_RETURN_IF_ERROR(context.events.Read(request.cursor(), 1, call.call_id, EventDeadline(call)).status());
-    }
-    PARLEY_RETURN_IF_ERROR(Webhooks(tx).Rewind(id, request.cursor()).status());
+    PARLEY_RETURN_IF_ERROR(CheckLogCursor(tx, *cursor));
+    PARLEY_RETURN_IF_ERROR(Webhooks(tx).Move({id}, *cursor));
+    PARLEY_RETURN_IF_ERROR(WebhookDeliveries(tx).MakeDue(id));
     PARLEY_RETURN_IF_ERROR(rpc::Remember(tx, context.signer, request_id, {{id}, 0}));
     return Read(tx, id);
   };

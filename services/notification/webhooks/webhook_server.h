@@ -4,7 +4,6 @@
 #include "common/data/transaction.h"
 #include "common/rpc/call.h"
 #include "parley/notification/v1/webhook_service.grpc.pb.h"
-#include "services/notification/webhooks/event_client.h"
 #include "services/notification/webhooks/signatures.h"
 
 namespace parley::notification {
@@ -14,7 +13,6 @@ struct WebhookContext {
   data::Pool& pool;
   const rpc::Signer& signer;  // of page tokens and remembered requests
   const WebhookKey& key;
-  EventClient& events;
   const int max_webhooks;
 };
 

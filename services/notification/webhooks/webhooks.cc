@@ -20,7 +20,7 @@ Webhook WebhookOf(const Row& row) {
   webhook.kinds = ParseKinds(row.GetText(2));
   if (!row.IsNull(3)) webhook.initiator_id = row.GetUuid(3);
   webhook.create_time = row.GetTime(4);
-  webhook.cursor = row.GetText(5);
+  webhook.cursor = data::DecodeLogCursor(row.GetText(5)).value_or(data::LogCursor());
   return webhook;
 }
 
@@ -42,14 +42,14 @@ absl::StatusOr<int64_t> Webhooks::LockAndCount() {
 }
 
 constexpr Statement kInsert{"insert_webhook", R"sql(
-  insert into webhooks (webhook_id, url, kinds, initiator_id, create_time, cursor, next_look_time)
-  values ($1, $2, string_to_array($3, ','), $4, now(), $5, now()))sql"};
+  insert into webhooks (webhook_id, url, kinds, initiator_id, create_time, cursor)
+  values ($1, $2, string_to_array($3, ','), $4, now(), $5))sql"};
 
 absl::Status Webhooks::Insert(const Webhook& webhook) {
   Params params;
   params.Add(webhook.id).Add(webhook.url).Add(KindNames(webhook.kinds));
   webhook.initiator_id ? params.Add(*webhook.initiator_id) : params.AddNull();
-  return tx_.Execute(kInsert, params.Add(webhook.cursor)).status();
+  return tx_.Execute(kInsert, params.Add(data::Encode(webhook.cursor))).status();
 }
 
 constexpr Statement kFind{"find_webhook",
@@ -78,54 +78,31 @@ absl::StatusOr<bool> Webhooks::Delete(const Uuid& id) {
   return result.affected() > 0;
 }
 
-constexpr Statement kRewind{"rewind_webhook", R"sql(
-  update webhooks set cursor = $2, next_look_time = now() where webhook_id = $1 and delete_time is null)sql"};
+constexpr Statement kMove{"move_webhooks", R"sql(
+  update webhooks set cursor = $2 where webhook_id = any($1) and delete_time is null)sql"};
 
-absl::StatusOr<bool> Webhooks::Rewind(const Uuid& id, const std::string& cursor) {
-  PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kRewind, Params().Add(id).Add(cursor)));
-  return result.affected() > 0;
+absl::Status Webhooks::Move(absl::Span<const Uuid> ids, const data::LogCursor& cursor) {
+  return tx_.Execute(kMove, Params().AddUuids(ids).Add(data::Encode(cursor))).status();
 }
 
-// Those that have caught up are all at one cursor, and cost one look at the log together.
-constexpr Statement kTakeDue{"take_due_webhooks", R"sql(
-  with longest as (
-    select cursor from webhooks
-    where delete_time is null and next_look_time <= now() order by next_look_time limit 1
-  ), due as (
-    select w.webhook_id from webhooks w join longest using (cursor)
-    where w.delete_time is null and w.next_look_time <= now()
-    for update of w skip locked
-  )
-  update webhooks set next_look_time = now() + $1 * interval '1 microsecond'
-  from due where webhooks.webhook_id = due.webhook_id
-  returning webhooks.webhook_id, url, array_to_string(kinds, ','), initiator_id, create_time, cursor)sql"};
+constexpr Statement kListCursors{"list_webhook_cursors", R"sql(
+  select distinct cursor from webhooks where delete_time is null and position <> $1)sql"};
 
-absl::StatusOr<std::vector<Webhook>> Webhooks::TakeDue(absl::Duration pause) {
-  PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kTakeDue, Params().Add(absl::ToInt64Microseconds(pause))));
+absl::StatusOr<std::vector<data::LogCursor>> Webhooks::ListCursors(int64_t leaves) {
+  PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kListCursors, Params().Add(leaves)));
+  std::vector<data::LogCursor> cursors;
+  for (int i = 0; i < result.size(); ++i) {
+    cursors.push_back(data::DecodeLogCursor(result[i].GetText(0)).value_or(data::LogCursor()));
+  }
+  return cursors;
+}
+
+constexpr Statement kTryLockAt{"try_lock_webhooks_at", "select " PARLEY_WEBHOOK R"sql(
+  from webhooks where cursor = $1 and delete_time is null order by webhook_id for update skip locked)sql"};
+
+absl::StatusOr<std::vector<Webhook>> Webhooks::TryLockAt(const data::LogCursor& cursor) {
+  PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kTryLockAt, Params().Add(data::Encode(cursor))));
   return WebhooksOf(result);
-}
-
-constexpr Statement kAdvance{"advance_webhooks", R"sql(
-  update webhooks set cursor = $3, next_look_time = now() + $4 * interval '1 microsecond'
-  where webhook_id = any($1) and cursor = $2 and delete_time is null
-  returning webhook_id)sql"};
-
-absl::StatusOr<std::vector<Uuid>> Webhooks::Advance(absl::Span<const Uuid> ids, const std::string& from,
-                                                    const std::string& to, absl::Duration pause) {
-  Params params;
-  params.AddUuids(ids).Add(from).Add(to).Add(absl::ToInt64Microseconds(pause));
-  PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kAdvance, params));
-  std::vector<Uuid> advanced;
-  for (int i = 0; i < result.size(); ++i) advanced.push_back(result[i].GetUuid(0));
-  return advanced;
-}
-
-constexpr Statement kPostpone{"postpone_webhooks", R"sql(
-  update webhooks set next_look_time = now() + $3 * interval '1 microsecond'
-  where webhook_id = any($1) and cursor = $2)sql"};
-
-absl::Status Webhooks::Postpone(absl::Span<const Uuid> ids, const std::string& cursor, absl::Duration pause) {
-  return tx_.Execute(kPostpone, Params().AddUuids(ids).Add(cursor).Add(absl::ToInt64Microseconds(pause))).status();
 }
 
 }  // namespace parley::notification

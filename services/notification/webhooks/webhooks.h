@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "common/data/log_cursor.h"
 #include "common/data/transaction.h"
 #include "services/notification/webhooks/kinds.h"
 
@@ -18,7 +19,7 @@ struct Webhook {
   std::vector<Kind> kinds;
   std::optional<Uuid> initiator_id;
   absl::Time create_time;
-  std::string cursor;  // up to there the log has been looked through for it; empty: the beginning
+  data::LogCursor cursor;  // up to there the log has been looked through for it
 
   // `webhooks/...`
   std::string name() const { return "webhooks/" + id.ToString(); }
@@ -39,18 +40,14 @@ class Webhooks {
   // From now on it is not found, told nothing, and its url is forgotten; PurgeSome removes the rest. Whether it was
   // there.
   absl::StatusOr<bool> Delete(const Uuid& id);
-  // It is looked for from this cursor on, at once. Whether it was there.
-  absl::StatusOr<bool> Rewind(const Uuid& id, const std::string& cursor);
+  // What follows this cursor is looked for from now on. Those that are not there stay so.
+  absl::Status Move(absl::Span<const Uuid> ids, const data::LogCursor& cursor);
 
-  // For the follower: the one that is due longest, and all that are due with the same cursor. They are due again after
-  // `pause`, whatever becomes of the caller.
-  absl::StatusOr<std::vector<Webhook>> TakeDue(absl::Duration pause);
-  // Moves those that are still at the cursor `from` on to the cursor `to`; they are due again after `pause`. Answers
-  // with them: their rows are locked, and not deleted.
-  absl::StatusOr<std::vector<Uuid>> Advance(absl::Span<const Uuid> ids, const std::string& from, const std::string& to,
-                                            absl::Duration pause);
-  // Those that are still at this cursor are not due before `pause` is over.
-  absl::Status Postpone(absl::Span<const Uuid> ids, const std::string& cursor, absl::Duration pause);
+  // The cursors of those that are not behind the last of so many leaves, each once.
+  absl::StatusOr<std::vector<data::LogCursor>> ListCursors(int64_t leaves);
+  // All that are at this cursor, but for those whose rows somebody else has locked; theirs are locked until the
+  // transaction ends.
+  absl::StatusOr<std::vector<Webhook>> TryLockAt(const data::LogCursor& cursor);
 
  private:
   data::Transaction& tx_;

@@ -150,7 +150,7 @@ TEST_F(PostsTest, WhoIsAwayOrSaysNothingIsAFailure) {
 }
 
 TEST_F(PostsTest, WhoHasAnsweredHasAnswered) {
-  for (const char* what : {"cut", "flood"}) {
+  for (const char* what : {"cut", "flood", "bare"}) {
     receiver->Do("/rest", what);
     const PostResult result = Send(receiver->url("/rest"));
     EXPECT_EQ(result.http_status, 200) << what;

@@ -1,16 +1,18 @@
-// The event service for tests of webhooks: WatchEvents and WatchEvent over gRPC, of entries that a test appends. A
-// cursor is the number of entries before it. And the WebhookService's handlers on it.
+// For tests of webhooks: the log with entries that a test appends, and the event service, which tells of each
+// (WatchEvent over gRPC). And the WebhookService's handlers on it.
 #pragma once
 
 #include <grpcpp/grpcpp.h>
 
-#include <algorithm>
+#include <map>
 #include <string>
 #include <vector>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "common/data/log_cursor.h"
+#include "common/data/log_entries.h"
+#include "common/data/log_tree.h"
 #include "common/rpc/grpc_status.h"
 #include "common/rpc/principal.h"
 #include "common/status/status.h"
@@ -37,66 +39,45 @@ class WatchedLog final : public event::v1::EventService::Service {
   void Stop() { server_->Shutdown(); }
   std::string address() const { return absl::StrCat("127.0.0.1:", port_); }
 
-  // The next entry of the event, and the event after it.
-  int64_t Append(const Uuid& event_id, event::v1::LogEntry::Data data, const std::string& initiator) {
+  // Tells of an entry of the event from now on.
+  void Append(const Uuid& event_id, int64_t sequence, event::v1::LogEntry::Data data, const std::string& initiator) {
     absl::MutexLock lock(&mutex_);
     const std::string name = "events/" + event_id.ToString();
-    const auto before =
-        std::ranges::count_if(entries_, [&name](const auto& message) { return message.event().name() == name; });
     auto& message = entries_.emplace_back();
-    message.mutable_log_entry()->set_sequence(before + 1);
-    message.mutable_log_entry()->set_name(absl::StrCat(name, "/logEntries/", before + 1));
+    message.set_sequence(sequence);
+    message.mutable_log_entry()->set_sequence(sequence);
+    message.mutable_log_entry()->set_name(data::NameOf(event_id, sequence));
     message.mutable_log_entry()->set_occurrence(event::v1::LogEntry::UPDATE);
     *message.mutable_log_entry()->mutable_data() = std::move(data);
     message.mutable_event()->set_name(name);
     message.mutable_event()->set_initiator(initiator);
-    message.set_cursor(std::to_string(entries_.size()));
-    return before + 1;
   }
+  // From now on who asks for an entry of this event is answered so.
+  void Refuse(const Uuid& event_id, const absl::Status& status) {
+    absl::MutexLock lock(&mutex_);
+    refused_["events/" + event_id.ToString()] = status;
+  }
+  // Who asks for an entry of this event waits until he gives up.
+  void Hang(const Uuid& event_id) { Refuse(event_id, absl::OkStatus()); }
   // From now on the initiator is erased.
   void Erase() {
     absl::MutexLock lock(&mutex_);
     for (auto& message : entries_) message.mutable_event()->set_initiator("erased");
   }
 
-  grpc::Status WatchEvents(grpc::ServerContext* context, const event::v1::WatchEventsRequest* request,
-                           grpc::ServerWriter<event::v1::WatchEventsResponse>* writer) override {
-    if (!IsOurs(*context, "WatchEvents")) return {grpc::StatusCode::UNAUTHENTICATED, ""};
-    absl::MutexLock lock(&mutex_);
-    size_t at = 0;
-    if (request->only_new()) {
-      at = entries_.size();
-    } else if (!request->cursor().empty() && !absl::SimpleAtoi(request->cursor(), &at)) {
-      FieldViolations fields;
-      fields.Add("cursor", "must be a cursor");
-      return rpc::ToGrpc(fields.ToStatus(), "test");
-    } else if (at > entries_.size()) {
-      return rpc::ToGrpc(Error(absl::StatusCode::kOutOfRange, error::v1::CURSOR_INVALID, "of another log"), "test");
-    }
-    for (; at < entries_.size(); ++at) {
-      const auto& wanted = request->occurrences();
-      const int occurrence = entries_[at].log_entry().occurrence();
-      if (!wanted.empty() && std::ranges::find(wanted, occurrence) == wanted.end()) continue;
-      if (!writer->Write(entries_[at])) return grpc::Status::CANCELLED;
-    }
-    event::v1::WatchEventsResponse progress;
-    progress.set_cursor(std::to_string(at));
-    writer->Write(progress);
-    return grpc::Status::OK;
-  }
-
   grpc::Status WatchEvent(grpc::ServerContext* context, const event::v1::WatchEventRequest* request,
                           grpc::ServerWriter<event::v1::WatchEventResponse>* writer) override {
     if (!IsOurs(*context, "WatchEvent")) return {grpc::StatusCode::UNAUTHENTICATED, ""};
     absl::MutexLock lock(&mutex_);
+    if (const auto refused = refused_.find(request->name()); refused != refused_.end()) {
+      if (!refused->second.ok()) return rpc::ToGrpc(refused->second, "test");
+      const auto is_over = [context] { return context->IsCancelled(); };
+      while (!is_over()) mutex_.AwaitWithTimeout(absl::Condition(&is_over), absl::Milliseconds(10));
+      return grpc::Status::CANCELLED;
+    }
     for (const auto& message : entries_) {
-      if (message.event().name() != request->name()) continue;
-      if (message.log_entry().sequence() <= request->after_sequence()) continue;
-      event::v1::WatchEventResponse response;
-      *response.mutable_log_entry() = message.log_entry();
-      *response.mutable_event() = message.event();
-      response.set_sequence(message.log_entry().sequence());
-      if (!writer->Write(response)) return grpc::Status::CANCELLED;
+      if (message.event().name() != request->name() || message.sequence() <= request->after_sequence()) continue;
+      if (!writer->Write(message)) return grpc::Status::CANCELLED;
     }
     return grpc::Status::OK;
   }
@@ -114,25 +95,55 @@ class WatchedLog final : public event::v1::EventService::Service {
   const rpc::Signer& signer_;
   int port_ = 0;
   absl::Mutex mutex_;
-  std::vector<event::v1::WatchEventsResponse> entries_ ABSL_GUARDED_BY(mutex_);
+  std::vector<event::v1::WatchEventResponse> entries_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, absl::Status> refused_ ABSL_GUARDED_BY(mutex_);  // by the names of events
   std::unique_ptr<grpc::Server> server_;
 };
 
 class WebhookWorld : public World {
  protected:
+  using LogEntry = event::v1::LogEntry;
   using Deliveries = std::vector<v1::WebhookDelivery>;
 
-  // Writes an entry that does this, and places it in the tree.
-  int64_t Tell(const Uuid& event_id, event::v1::LogEntry::Data data, const std::string& initiator = "ann@example.com") {
-    const int64_t sequence = log_.Append(event_id, std::move(data), initiator);
-    database_.Sql(absl::StrCat("insert into parley.log_leaves select count(*), '", event_id.ToString(), "', ", sequence,
-                               ", sha256('') from parley.log_leaves"));
-    return sequence;
+  // The next entry of the event, which does this; in the tree too.
+  int64_t Tell(const Uuid& event_id, const event::v1::LogEntry::Data& data,
+               LogEntry::Occurrence occurrence = LogEntry::UPDATE, int count = 1) {
+    std::vector<data::LogEntry> entries;
+    for (int i = 0; i < count; ++i) {
+      data::LogEntry& entry = entries.emplace_back();
+      entry.event_id = event_id;
+      entry.sequence = ++last_sequences_[event_id];
+      entry.create_time = kNine;
+      entry.occurrence = occurrence;
+      entry.effector_id = ann_.id;
+      if (data.has_opened()) entry.data.mutable_opened()->set_title(data.opened().title());
+      entry.data.set_slots_changed(data.slots_changed());
+      entry.data.set_closed(data.closed());
+      entry.data.set_state(data.state());
+      entry.data.set_deleted(data.deleted());
+      log_.Append(event_id, entry.sequence, data, "ann@example.com");
+    }
+    Do([&](data::Transaction& tx) { return data::LogEntries(tx).Append(entries); }).IgnoreError();
+    Do([&](data::Transaction& tx) -> absl::Status {
+      data::LogTree tree(tx);
+      PARLEY_RETURN_IF_ERROR(tree.Lock().status());
+      return tree.Sequence();
+    }).IgnoreError();
+    return last_sequences_[event_id];
   }
-  int64_t TellUpdate(const Uuid& event_id) {
+  int64_t TellUpdate(const Uuid& event_id, int count = 1) {
     event::v1::LogEntry::Data data;
     data.set_slots_changed(true);
-    return Tell(event_id, data);
+    return Tell(event_id, data, LogEntry::UPDATE, count);
+  }
+  // Behind so many leaves.
+  std::string CursorAt(int64_t leaves) {
+    return Do([&](data::Transaction& tx) -> absl::StatusOr<std::string> {
+             if (leaves == 0) return Encode(data::LogCursor());
+             PARLEY_ASSIGN_OR_RETURN(const auto hash, data::LogTree(tx).LeafHash(leaves - 1));
+             return Encode(data::LogCursor::Behind(leaves - 1, hash.value_or("")));
+           })
+        .value();
   }
 
   static v1::CreateWebhookRequest NewWebhook(const std::string& url = "https://example.com/hook") {
@@ -149,7 +160,7 @@ class WebhookWorld : public World {
   absl::StatusOr<Response> Run(absl::Status (*handler)(const WebhookContext&, const rpc::Call&, const Request&,
                                                        Response&),
                                const Request& request, const std::optional<rpc::Call>& call = std::nullopt) {
-    const WebhookContext context{pool_, signer_, key_, events_, max_webhooks_};
+    const WebhookContext context{pool_, signer_, key_, max_webhooks_};
     Response response;
     PARLEY_RETURN_IF_ERROR(handler(context, call.value_or(AsStaff(staff_)), request, response));
     return response;
@@ -188,10 +199,9 @@ class WebhookWorld : public World {
     return states;
   }
 
-  // Looks through the log until nobody is due; what has been looked for a moment ago is due again.
+  // Looks through the log until all have caught up.
   void Follow() {
-    database_.Sql("update parley.webhooks set next_look_time = now()");
-    WebhookFollower follower(pool_, events_, [this] { ++told_; });
+    WebhookFollower follower(pool_, [this] { ++told_; });
     absl::StatusOr<bool> looked = true;
     while (looked.ok() && *looked) looked = follower.Step();
     EXPECT_THAT(looked, test::Succeeds());
@@ -232,6 +242,7 @@ class WebhookWorld : public World {
   WatchedLog log_{signer_};
   EventClient events_{signer_, log_.address()};
   const WebhookKey key_ = *WebhookKey::Make("a webhook secret of at least 32 characters");
+  std::map<Uuid, int64_t> last_sequences_;
   int max_webhooks_ = 50;
   int told_ = 0;  // how often the follower woke the dispatcher
   const Uuid event_ = Uuid::TimeOrdered();

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include "tests/integration/notification/watched_log.h"
+#include "tests/support/process.h"
 
 namespace parley::notification {
 namespace {
@@ -137,7 +138,7 @@ TEST_F(WebhookDeliveriesTest, AfterThreeDaysOneHasFailedAndThoseBehindItGoOn) {
   ASSERT_THAT(recorded, SizeIs(1));
   EXPECT_EQ(recorded[0].state, State::FAILED);
   EXPECT_THAT(StatesOf(webhook_), ElementsAre(State::FAILED, State::PENDING));
-  // Though late, it is tried at least once.
+  // Though late, it is tried where its turn comes before it has failed as well.
   const auto next = Begin();
   ASSERT_THAT(SequencesOf(next), ElementsAre(2));
   EXPECT_EQ(next[0].attempt, 1);
@@ -154,10 +155,10 @@ TEST_F(WebhookDeliveriesTest, AReplayTellsAllAgainUnderTheSameIds) {
   Record(Ended(Begin().at(0), false, absl::Minutes(50)));
   ASSERT_THAT(StatesOf(webhook_), ElementsAre(State::DELIVERED, State::FAILED, State::PENDING));
   TimePasses("40 minutes");
-  ASSERT_THAT(Replay(webhook_, "1"), test::Succeeds());
+  ASSERT_THAT(Replay(webhook_, CursorAt(1)), test::Succeeds());
   Follow();
   EXPECT_THAT(StatesOf(webhook_), ElementsAre(State::DELIVERED, State::PENDING, State::PENDING));
-  ASSERT_THAT(Replay(webhook_, "0"), test::Succeeds());
+  ASSERT_THAT(Replay(webhook_, ""), test::Succeeds());
   Follow();
   EXPECT_EQ(NamesOf(webhook_), names);
   for (const int64_t sequence : {1, 2, 3}) {
@@ -176,11 +177,115 @@ TEST_F(WebhookDeliveriesTest, AnAttemptThatEndedBeforeAReplayEndsNothingAfterIt)
   Follow();
   const auto begun = Begin();
   Record(Ended(begun.at(0), true));
-  ASSERT_THAT(Replay(webhook_, "0"), test::Succeeds());
+  ASSERT_THAT(Replay(webhook_, ""), test::Succeeds());
   Follow();
   // As after a commit in doubt.
   EXPECT_THAT(Record(Ended(begun.at(0), true)), IsEmpty());
   EXPECT_THAT(StatesOf(webhook_), ElementsAre(State::PENDING));
+}
+
+TEST_F(WebhookDeliveriesTest, AnAttemptDuringWhichItIsReplayedOnlyMakesRoom) {
+  for (const bool delivered : {true, false}) {
+    const std::string start = Get(webhook_).cursor();
+    TellUpdate(Uuid::TimeOrdered(), 2);
+    Follow();
+    Record(Ended(Begin().at(0), true));
+    const auto begun = Begin();
+    ASSERT_THAT(SequencesOf(begun), ElementsAre(2));
+    ASSERT_THAT(Replay(webhook_, start), test::Succeeds());
+    Follow();
+    const auto recorded = Record(Ended(begun[0], delivered, absl::Hours(100)));
+    ASSERT_THAT(recorded, SizeIs(1));
+    EXPECT_EQ(recorded[0].state, State::PENDING) << "it was not sent after the first";
+    for (const int64_t sequence : {1, 2}) {
+      const auto again = Begin(1);
+      ASSERT_THAT(SequencesOf(again), ElementsAre(sequence));
+      Record(Ended(again[0], true));
+    }
+    EXPECT_THAT(StatesOf(webhook_), ::testing::Each(State::DELIVERED));
+  }
+}
+
+TEST_F(WebhookDeliveriesTest, AReplayTriesAtOnceWhatWaits) {
+  TellUpdate(event_, 2);
+  Follow();
+  const std::string end = CursorAt(2);
+  Record(Ended(Begin().at(0), false, absl::Hours(1)));
+  ASSERT_THAT(Begin(), IsEmpty());
+  ASSERT_THAT(Replay(webhook_, end), test::Succeeds());
+  const auto begun = Begin();
+  ASSERT_THAT(SequencesOf(begun), ElementsAre(1));
+  EXPECT_EQ(begun[0].counted, 2) << "it was not replayed itself";
+}
+
+TEST_F(WebhookDeliveriesTest, WhatIsNotTakenInTimeHasFailedTriedOrNot) {
+  TellUpdate(event_, 3);
+  TellUpdate(other_event_);
+  Follow();
+  const auto expire = [this] {
+    return *Do([](data::Transaction& tx) { return WebhookDeliveries(tx).ExpireSome(absl::Hours(72)); });
+  };
+  TimePasses("71 hours");
+  EXPECT_EQ(expire(), 0);
+  // One is under way, and has its chance.
+  const auto begun = Begin(1);
+  ASSERT_THAT(SequencesOf(begun), ElementsAre(1));
+  ASSERT_EQ(begun[0].delivery.event_id, event_);
+  database_.Sql("update parley.webhook_deliveries set create_time = create_time - interval '2 hours'");
+  EXPECT_EQ(expire(), 3);
+  EXPECT_EQ(expire(), 0);
+  EXPECT_THAT(StatesOf(webhook_), ElementsAre(State::PENDING, State::FAILED, State::FAILED, State::FAILED));
+  EXPECT_THAT(DeliveriesOf(webhook_)[1].attempts(), IsEmpty());
+  Record(Ended(begun[0], true));
+  EXPECT_EQ(StatesOf(webhook_)[0], State::DELIVERED);
+  // Until a replay.
+  ASSERT_THAT(Replay(webhook_, ""), test::Succeeds());
+  Follow();
+  EXPECT_EQ(expire(), 0);
+  EXPECT_THAT(StatesOf(webhook_), ::testing::Each(State::PENDING));
+}
+
+TEST_F(WebhookDeliveriesTest, HoweverMuchAnEventHasTheNextIsFoundSoon) {
+  constexpr int kEach = 5000;
+  TellUpdate(event_);
+  Follow();
+  Record(Ended(Begin().at(0), true));
+  // As after a long time in which nobody took anything: half of them are delivered.
+  database_.Sql(absl::StrCat(
+      "insert into parley.webhook_deliveries select webhook_id, event_id, n, n, kinds, cursor, case when n <= ", kEach,
+      " then 'DELIVERED' else 'PENDING' end, create_time, 0, 0, next_attempt_time, null, case when n <= ", kEach,
+      " then now() end from parley.webhook_deliveries, generate_series(2, ", 2 * kEach, ") n"));
+  database_.Sql("analyze parley.webhook_deliveries");
+  const absl::Time start = absl::Now();
+  const auto begun = Begin();
+  TellUpdate(event_);
+  Follow();
+  // It took some five seconds, once; now some milliseconds.
+  EXPECT_LT(absl::Now() - start, absl::Seconds(1));
+  EXPECT_THAT(SequencesOf(begun), ElementsAre(kEach + 1));
+}
+
+TEST_F(WebhookDeliveriesTest, NoAttemptIsLeftOfWhatWasPurgedWhileItBegan) {
+  TellUpdate(event_);
+  Follow();
+  std::thread purge;
+  Do([&](data::Transaction& tx) -> absl::Status {
+    PARLEY_ASSIGN_OR_RETURN(const auto begun, WebhookDeliveries(tx).Begin({}, 4, absl::Minutes(1)));
+    EXPECT_THAT(begun, SizeIs(1));
+    database_.Sql("update parley.webhooks set delete_time = now()");
+    purge = std::thread([this] {
+      Do([](data::Transaction& other) { return WebhookDeliveries(other).PurgeSome(absl::Hours(1)); }).IgnoreError();
+    });
+    EXPECT_TRUE(test::Eventually([&] {
+      return database_.Sql(
+                 "select count(*)::text from pg_locks join pg_stat_activity using (pid) "
+                 "where not granted and datname = current_database()") == "1";
+    }));
+    return absl::OkStatus();
+  }).IgnoreError();
+  purge.join();
+  EXPECT_EQ(Tables().at("webhook_deliveries"), "");
+  EXPECT_EQ(Tables().at("webhook_attempts"), "");
 }
 
 TEST_F(WebhookDeliveriesTest, TwoProcessesBeginNothingTwice) {

@@ -23,6 +23,9 @@ using ::testing::Not;
 using ::testing::SizeIs;
 using State = v1::WebhookDelivery;
 
+// Until the transaction ends nobody else gets on.
+constexpr data::Statement kHold{"hold_webhook_deliveries", "lock table webhook_deliveries in access exclusive mode"};
+
 class WebhookDispatcherTest : public WebhookWorld {
  protected:
   static void SetUpTestSuite() { curl_global_init(CURL_GLOBAL_DEFAULT); }
@@ -35,6 +38,11 @@ class WebhookDispatcherTest : public WebhookWorld {
     settings_.poll_interval = absl::Milliseconds(50);
   }
 
+  // Of the attempts that count the first is the last.
+  void FailAtOnce() {
+    settings_.retry_pause = absl::Hours(1);
+    settings_.retry_for = absl::Minutes(30);
+  }
   std::unique_ptr<WebhookDispatcher> Start() {
     auto dispatcher = std::make_unique<WebhookDispatcher>(settings_, pool_, key_, events_);
     dispatcher->Start();
@@ -126,7 +134,7 @@ TEST_F(WebhookDispatcherTest, AReceiverThatHangsDelaysNoOther) {
 }
 
 TEST_F(WebhookDispatcherTest, AReceiverThatFailsIsTriedOneAtATimeWithPauses) {
-  settings_.first_rest = absl::Milliseconds(200);
+  settings_.first_rest = absl::Seconds(1);
   settings_.longest_rest = absl::Hours(1);
   settings_.retry_pause = absl::Hours(1);
   const v1::Webhook webhook = MakeWebhook(receiver_.url("/dead"));
@@ -135,15 +143,21 @@ TEST_F(WebhookDispatcherTest, AReceiverThatFailsIsTriedOneAtATimeWithPauses) {
   Follow();
   const auto dispatcher = Start();
   // The first ones at once, from then on each by itself, later and later.
-  ASSERT_TRUE(Eventually([&] { return Came("/dead") == WebhookDispatcher::kAtOnce + 1; }));
-  EXPECT_THAT(StatesOf(webhook), Each(State::PENDING));
+  ASSERT_TRUE(Eventually([&] { return Came("/dead") > WebhookDispatcher::kAtOnce; }));
+  const auto requests = receiver_.Requests("/dead");
+  EXPECT_GE(std::stoll(requests[WebhookDispatcher::kAtOnce].header("webhook-timestamp")),
+            std::stoll(requests[0].header("webhook-timestamp")) + 1);
   // The next one that is taken ends the pauses.
   receiver_.Do("/dead", "200");
   ASSERT_TRUE(Eventually([&] { return Came("/dead") == 30; }));
+  EXPECT_TRUE(Eventually([&] {
+    const auto states = StatesOf(webhook);
+    return std::ranges::count(states, State::DELIVERED) >= 20;
+  })) << "few of them were refused";
 }
 
 TEST_F(WebhookDispatcherTest, AfterTheTimeForItOneHasFailed) {
-  settings_.retry_for = absl::Milliseconds(200);
+  FailAtOnce();
   const v1::Webhook webhook = MakeWebhook(receiver_.url("/hook"));
   receiver_.Do("/hook", "500");
   TellUpdate(event_);
@@ -185,7 +199,7 @@ TEST_F(WebhookDispatcherTest, WhatIsSentIsReadWhenItIsSent) {
 
 TEST_F(WebhookDispatcherTest, AnEventServiceThatIsAwayIsNoFaultOfTheReceiver) {
   const v1::Webhook webhook = MakeWebhook(receiver_.url("/hook"));
-  settings_.retry_for = absl::Milliseconds(1);
+  FailAtOnce();
   for (int i = 0; i < 100; ++i) TellUpdate(Uuid::TimeOrdered());
   Follow();
   log_.Stop();
@@ -198,7 +212,80 @@ TEST_F(WebhookDispatcherTest, AnEventServiceThatIsAwayIsNoFaultOfTheReceiver) {
   EXPECT_THAT(StatesOf(webhook), Each(State::PENDING));
   EXPECT_LT(std::stoi(database_.Sql("select count(*)::text from parley.webhook_attempts")), 50) << "not all in vain";
   log_.Start(log_.address());
-  EXPECT_TRUE(Reaches(webhook, State::DELIVERED));
+  // The next attempts are far away.
+  EXPECT_TRUE(Eventually([&] {
+    EXPECT_THAT(Replay(webhook, Get(webhook).cursor()), test::Succeeds());
+    return Reaches(webhook, State::DELIVERED, absl::Seconds(1));
+  }));
+}
+
+TEST_F(WebhookDispatcherTest, AnEntryThatCannotBeToldConcernsNoOther) {
+  FailAtOnce();
+  const v1::Webhook webhook = MakeWebhook(receiver_.url("/hook"));
+  log_.Refuse(event_, ChainBroken("an entry"));
+  log_.Refuse(other_event_, Internal("what nobody has foreseen"));
+  TellUpdate(event_);
+  TellUpdate(other_event_);
+  for (int i = 0; i < 20; ++i) TellUpdate(Uuid::TimeOrdered());
+  Follow();
+  const auto dispatcher = Start();
+  ASSERT_TRUE(Eventually([&] { return Came("/hook") == 20; }));
+  ASSERT_TRUE(Eventually([&] {
+    const auto states = StatesOf(webhook);
+    return std::ranges::count(states, State::FAILED) == 2 && std::ranges::count(states, State::DELIVERED) == 20;
+  }));
+  const auto deliveries = DeliveriesOf(webhook);
+  EXPECT_EQ(deliveries[0].attempts(0).detail(), "not sent: the event service did not give the entry: DATA_LOSS");
+  EXPECT_EQ(deliveries[1].attempts(0).detail(), "not sent: the event service did not give the entry: INTERNAL");
+}
+
+TEST_F(WebhookDispatcherTest, AnEntryThatTakesLongToReadFailsNoOther) {
+  settings_.read_timeout = absl::Milliseconds(300);
+  FailAtOnce();
+  const v1::Webhook webhook = MakeWebhook(receiver_.url("/hook"));
+  log_.Hang(event_);
+  TellUpdate(event_);
+  for (int i = 0; i < 20; ++i) TellUpdate(Uuid::TimeOrdered());
+  Follow();
+  const auto dispatcher = Start();
+  ASSERT_TRUE(Eventually([&] { return Came("/hook") == 20; }));
+  ASSERT_TRUE(Eventually([&] {
+    const auto states = StatesOf(webhook);
+    return std::ranges::count(states, State::DELIVERED) == 20;
+  }));
+  const auto deliveries = DeliveriesOf(webhook);
+  for (size_t i = 1; i < deliveries.size(); ++i) EXPECT_THAT(deliveries[i].attempts(), SizeIs(1));
+  EXPECT_EQ(deliveries[0].attempts(0).detail(),
+            "not sent: the event service did not give the entry: DEADLINE_EXCEEDED");
+  EXPECT_EQ(deliveries[0].state(), State::PENDING) << "it may be the event service";
+}
+
+TEST_F(WebhookDispatcherTest, WhatIsTooLateFailsByItself) {
+  settings_.retry_pause = absl::Hours(1);
+  const v1::Webhook webhook = MakeWebhook(receiver_.url("/hook"));
+  receiver_.Do("/hook", "500");
+  TellUpdate(event_, 2);
+  Follow();
+  TimePasses("73 hours");
+  const auto dispatcher = Start();
+  EXPECT_TRUE(Reaches(webhook, State::FAILED));
+}
+
+TEST_F(WebhookDispatcherTest, AtTheEndADatabaseThatHangsIsNotWaitedFor) {
+  settings_.poll_interval = absl::Hours(1);
+  const v1::Webhook webhook = MakeWebhook(receiver_.url("/hang"));
+  receiver_.Do("/hang", "hang");
+  TellUpdate(event_);
+  Follow();
+  auto dispatcher = Start();
+  ASSERT_TRUE(Eventually([&] { return Came("/hang") == 1; }));
+  Do([&](data::Transaction& tx) -> absl::Status {
+    PARLEY_RETURN_IF_ERROR(tx.Execute(kHold).status());
+    const absl::Time start = absl::Now();
+    dispatcher->Stop(start + absl::Milliseconds(200));
+    EXPECT_LT(absl::Now() - start, absl::Seconds(3));
+    return absl::OkStatus();
+  }).IgnoreError();
 }
 
 TEST_F(WebhookDispatcherTest, AtTheEndWhatIsUnderWayIsGivenUpAndSentAgain) {

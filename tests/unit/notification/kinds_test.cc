@@ -7,35 +7,36 @@ namespace {
 
 using event::v1::Event;
 using event::v1::LogEntry;
+using internal::data::v1::EntryData;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using v1::Webhook;
 
-LogEntry::Data Closed(Event::State state) {
-  LogEntry::Data data;
+EntryData Closed(Event::State state) {
+  EntryData data;
   data.set_closed(true);
   data.set_state(state);
   return data;
 }
 
-std::vector<Kind> KindsOf(const LogEntry::Data& data, LogEntry::Occurrence occurrence = LogEntry::UPDATE) {
-  LogEntry entry;
-  entry.set_occurrence(occurrence);
-  *entry.mutable_data() = data;
+std::vector<Kind> KindsOf(const EntryData& data, LogEntry::Occurrence occurrence = LogEntry::UPDATE) {
+  data::LogEntry entry;
+  entry.occurrence = occurrence;
+  entry.data = data;
   return notification::KindsOf(entry);
 }
 
 TEST(KindsTest, TheFirstEntryCreatesAndUpdatesNothing) {
-  LogEntry::Data data;
+  EntryData data;
   data.mutable_opened()->set_title("Picnic");
   data.set_state(Event::OPEN);
   data.set_slots_changed(true);
-  data.set_predecessor("events/another");
+  data.set_predecessor_id("another");
   EXPECT_THAT(KindsOf(data), ElementsAre(Webhook::CREATED));
 }
 
 TEST(KindsTest, TitleTimeZoneAndSlotsUpdate) {
-  LogEntry::Data title, time_zone, slots;
+  EntryData title, time_zone, slots;
   title.set_title("Picnic");
   time_zone.set_time_zone("UTC");
   slots.set_slots_changed(true);
@@ -47,41 +48,41 @@ TEST(KindsTest, AStateIsToldByTheStepThatClosed) {
   EXPECT_THAT(KindsOf(Closed(Event::ABANDONED)), ElementsAre(Webhook::ABANDONED));
   // Also where it was a reading that confirmed.
   EXPECT_THAT(KindsOf(Closed(Event::AGREED), LogEntry::VIEW), ElementsAre(Webhook::AGREED));
-  LogEntry::Data later = Closed(Event::AGREED);
+  EntryData later = Closed(Event::AGREED);
   later.set_closed(false);
   EXPECT_THAT(KindsOf(later), IsEmpty());
 }
 
 TEST(KindsTest, OneEntryMayDoSeveralThings) {
-  LogEntry::Data reopened = Closed(Event::SUPERSEDED);
-  reopened.set_successor("events/another");
+  EntryData reopened = Closed(Event::SUPERSEDED);
+  reopened.set_successor_id("another");
   EXPECT_THAT(KindsOf(reopened), ElementsAre(Webhook::SUPERSEDED, Webhook::REOPENED));
-  LogEntry::Data narrowed = Closed(Event::AGREED);
+  EntryData narrowed = Closed(Event::AGREED);
   narrowed.set_slots_changed(true);
   EXPECT_THAT(KindsOf(narrowed), ElementsAre(Webhook::UPDATED, Webhook::AGREED));
 }
 
 TEST(KindsTest, AClosedEventIsOnlyReopened) {
-  LogEntry::Data data;
+  EntryData data;
   data.set_state(Event::AGREED);
-  data.set_successor("events/another");
+  data.set_successor_id("another");
   EXPECT_THAT(KindsOf(data), ElementsAre(Webhook::REOPENED));
 }
 
 TEST(KindsTest, TheDeletionIsTold) {
-  LogEntry::Data data;
+  EntryData data;
   data.set_deleted(true);
   EXPECT_THAT(KindsOf(data), ElementsAre(Webhook::DELETED));
 }
 
 TEST(KindsTest, NothingIsToldOfConfirmationsViewsAndErasures) {
-  LogEntry::Data affirmed, erased;
+  EntryData affirmed, erased;
   affirmed.set_affirmed(true);
   affirmed.set_state(Event::OPEN);
-  erased.set_erased(true);
+  erased.set_erased_id("somebody");
   EXPECT_THAT(KindsOf(affirmed), IsEmpty());
   EXPECT_THAT(KindsOf(erased), IsEmpty());
-  EXPECT_THAT(KindsOf(LogEntry::Data(), LogEntry::VIEW), IsEmpty());
+  EXPECT_THAT(KindsOf(EntryData(), LogEntry::VIEW), IsEmpty());
 }
 
 TEST(KindsTest, AreReadBackFromTables) {

@@ -59,7 +59,14 @@ TEST(TargetsTest, AddressesThatAreNotPublicAreKnown) {
                            "::1",
                            "::127.0.0.1",
                            "::8.8.8.8",
+                           "::ffff:0:127.0.0.1",
+                           "1::1",
                            "100::1",
+                           "100:0:0:1::1",
+                           "200::1",
+                           "1fff:ffff::1",
+                           "4000::1",
+                           "64:ff9b:0:1::8.8.8.8",
                            "2001::1",
                            "2001:1ff::",
                            "2001:db8::1",
@@ -85,13 +92,13 @@ TEST(TargetsTest, AddressesThatAreNotPublicAreKnown) {
 }
 
 TEST(TargetsTest, AddressesThatArePublicAreKnown) {
-  for (const char* text : {"1.0.0.0",        "9.255.255.255",        "11.0.0.0",        "100.63.255.255",
-                           "100.128.0.0",    "126.255.255.255",      "128.0.0.1",       "169.253.255.255",
-                           "169.255.0.0",    "172.15.255.255",       "172.32.0.0",      "192.0.1.1",
-                           "192.0.3.1",      "192.167.255.255",      "192.169.0.0",     "198.17.255.255",
-                           "198.20.0.0",     "203.0.112.255",        "223.255.255.255", "8.8.8.8",
-                           "2001:200::1",    "2001:4860:4860::8888", "2606:4700::1111", "2a00::1",
-                           "::ffff:8.8.8.8", "64:ff9b::8.8.8.8",     "2002:808:808::1"}) {
+  for (const char* text :
+       {"1.0.0.0",         "9.255.255.255",  "11.0.0.0",         "100.63.255.255",       "100.128.0.0",
+        "126.255.255.255", "128.0.0.1",      "169.253.255.255",  "169.255.0.0",          "172.15.255.255",
+        "172.32.0.0",      "192.0.1.1",      "192.0.3.1",        "192.167.255.255",      "192.169.0.0",
+        "198.17.255.255",  "198.20.0.0",     "203.0.112.255",    "223.255.255.255",      "8.8.8.8",
+        "2000::1",         "3fff:1000::1",   "2001:200::1",      "2001:4860:4860::8888", "2606:4700::1111",
+        "2a00::1",         "::ffff:8.8.8.8", "64:ff9b::8.8.8.8", "2002:808:808::1"}) {
     EXPECT_TRUE(IsPublic(SocketOf(text).address())) << text;
   }
 }
@@ -109,7 +116,8 @@ TEST(TargetsTest, AddressesAreWrittenForPeople) {
 
 TEST(TargetsTest, GoodUrls) {
   for (const std::string& url :
-       {std::string("https://example.com"), std::string("https://example.com:8443/hooks?key=secret&a=b"),
+       {std::string("https://example.com"), std::string("HTTPS://example.com:1/"),
+        std::string("https://example.com:8443/hooks?key=secret&a=b"),
         std::string("https://xn--bcher-kva.example/%C3%A4"), std::string("https://192.0.2.1/"),
         std::string("https://example.com/a///b?to=http:///x"), std::string("https://[2001:db8::1]:443/x"),
         "https://example.com/" + std::string(2048 - 20, 'x')}) {
@@ -126,6 +134,10 @@ TEST(TargetsTest, BadUrls) {
       {"ftp://example.com/", "must be https://"},
       {"file:///etc/passwd", "must be https://"},
       {"https:///path", "must be https://"},
+      {"https:/example.com/x", "must be https://"},
+      {"https:example.com/x", "must be https://"},
+      {"https://example.com:0/", "must be https://"},
+      {"https://example.com:00000/", "must be https://"},
       {"https://example.com:many/", "must be https://"},
       {"https://me@example.com/", "no user"},
       {"https://me:secret@example.com/", "no user"},
