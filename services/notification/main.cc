@@ -238,10 +238,16 @@ int Main(int argc, char** argv) {
     webhook_follower.Start();
     return absl::OkStatus();
   };
-  // Mails and webhooks have the same time to end what is at work.
+  // Mails and webhooks have the same time to end what is at work. Webhooks end while calls do, so that what a database
+  // that hangs makes them wait is over by then.
+  std::thread webhooks;
+  auto drain = [&] {
+    webhooks = std::thread([&, deadline = absl::Now() + settings.server.drain] {
+      webhook_follower.Stop();
+      webhook_dispatcher.Stop(deadline);
+    });
+  };
   auto stop = [&](absl::Time deadline) {
-    webhook_follower.Stop();
-    std::thread webhooks([&] { webhook_dispatcher.Stop(deadline); });
     dispatcher.Stop(deadline);
     webhooks.join();
   };
@@ -249,6 +255,7 @@ int Main(int argc, char** argv) {
                     {.names = {v1::NotificationService::service_full_name(), v1::WebhookService::service_full_name()},
                      .services = {&server, &webhook_server},
                      .ready = ready,
+                     .drain = drain,
                      .stop = stop});
 }
 
