@@ -243,8 +243,9 @@ int Main(int argc, char** argv) {
   std::thread webhooks;
   auto drain = [&] {
     webhooks = std::thread([&, deadline = absl::Now() + settings.server.drain] {
-      webhook_follower.Stop();
+      std::thread follower([&] { webhook_follower.Stop(); });
       webhook_dispatcher.Stop(deadline);
+      follower.join();
     });
   };
   auto stop = [&](absl::Time deadline) {

@@ -30,7 +30,9 @@ absl::StatusOr<WatchedEntry> EventClient::Find(const Uuid& event_id, int64_t seq
   // One that has ended by itself says why.
   if (found) context.TryCancel();
   const grpc::Status status = reader->Finish();
-  if (!found) return status.ok() ? Unavailable(kEventService) : rpc::FromGrpc(status, kEventService);
+  // A call that goes on when the service ends may be CANCELLED.
+  const bool ended = status.ok() || (status.error_code() == grpc::StatusCode::CANCELLED && !stop.stop_requested());
+  if (!found) return ended ? Unavailable(kEventService) : rpc::FromGrpc(status, kEventService);
   if (response.log_entry().sequence() != sequence) return Internal("the event service tells of another entry");
   return WatchedEntry{std::move(*response.mutable_log_entry()), std::move(*response.mutable_event())};
 }

@@ -38,18 +38,22 @@ std::string WebhookDelivery::name() const {
   return "webhooks/" + webhook_id.ToString() + "/deliveries/" + DeliveryIdOf(webhook_id, event_id, sequence).ToString();
 }
 
-// All parts see the table as it was before: of one that is replayed along with this one the time from before counts,
-// which is no later.
+// Behind one that is pending it waits as long as that, but for those that are replayed along with it, which are due.
 constexpr Statement kInsert{"insert_webhook_deliveries", R"sql(
+  with n as (
+    select * from unnest($1::uuid[], $2::uuid[], $3::int8[], $4::int8[], $5::text[], $6::text[])
+      as n (webhook_id, event_id, sequence, leaf_index, kinds, cursor)
+  )
   insert into webhook_deliveries as d
     (webhook_id, event_id, sequence, leaf_index, kinds, cursor, state, create_time, next_attempt_time)
   select n.webhook_id, n.event_id, n.sequence, n.leaf_index, string_to_array(n.kinds, ','), n.cursor, 'PENDING', now(),
          greatest(now(), (select e.next_attempt_time from webhook_deliveries e
                           where e.webhook_id = n.webhook_id and e.event_id = n.event_id and e.sequence < n.sequence
                             and e.state = 'PENDING'
+                            and not exists (select from n m where m.webhook_id = e.webhook_id
+                                            and m.event_id = e.event_id and m.sequence = e.sequence)
                           order by e.sequence limit 1))
-  from unnest($1::uuid[], $2::uuid[], $3::int8[], $4::int8[], $5::text[], $6::text[])
-    as n (webhook_id, event_id, sequence, leaf_index, kinds, cursor)
+  from n
   on conflict (webhook_id, event_id, sequence) do update
   set leaf_index = excluded.leaf_index, kinds = excluded.kinds, cursor = excluded.cursor, state = 'PENDING',
       create_time = excluded.create_time, replayed_after = d.attempts, next_attempt_time = excluded.next_attempt_time,
@@ -89,7 +93,8 @@ constexpr Statement kLockDue{"lock_due_webhook_deliveries", R"sql(
   ) p
   where w.delete_time is null)sql"};
 
-// In a statement of its own, since PostgreSQL would guess that many are due, and read all that there are.
+// In a statement of its own, since PostgreSQL would guess that many are due, and read all that there are. It sees also
+// what a replay has made pending before them while they were being locked.
 constexpr Statement kBegin{"begin_webhook_attempts", R"sql(
   with begun as (
     update webhook_deliveries d
@@ -97,6 +102,10 @@ constexpr Statement kBegin{"begin_webhook_attempts", R"sql(
     from unnest($1::uuid[], $2::uuid[], $3::int8[]) as due (webhook_id, event_id, sequence)
     join webhooks w using (webhook_id)
     where d.webhook_id = due.webhook_id and d.event_id = due.event_id and d.sequence = due.sequence
+      and not exists (
+        select from webhook_deliveries e
+        where e.webhook_id = d.webhook_id and e.event_id = d.event_id and e.sequence < d.sequence
+          and e.state = 'PENDING')
     returning )sql" PARLEY_WEBHOOK_DELIVERY R"sql(, d.attempts, d.attempts - d.replayed_after as counted, w.url
   ), started as (
     insert into webhook_attempts (webhook_id, event_id, sequence, attempt, start_time)

@@ -152,6 +152,7 @@ void WebhookDispatcher::Read(Sending& sending, const std::string& call_id, absl:
   if (IsAway(post.status())) away = post.status();
   sending.unsent = stopped || IsAway(post.status());
   sending.away = sending.unsent && !absl::IsDeadlineExceeded(post.status());
+  sending.unread = !sending.unsent;
   sending.result.detail = stopped ? "Parley was stopped before it was sent"
                                   : absl::StrCat("not sent: the event service did not give the entry: ",
                                                  absl::StatusCodeToString(post.status().code()));
@@ -193,12 +194,12 @@ void WebhookDispatcher::Run() {
     Send(std::move(prepared));
     const absl::Time now = absl::Now();
     if (!ended_.empty() && now >= next_record_) {
-      const bool recorded = RecordEnded();
-      if (!recorded) next_record_ = now + kStepPause;
+      if (!RecordEnded()) next_record_ = now + kStepPause;
       absl::MutexLock lock(&mutex_);
-      unrecorded_ = !recorded;
+      // Also once all were given up.
+      unrecorded_ = !ended_.empty();
       // What was recorded made room, and what is behind it is due.
-      if (recorded) claim_.Wake();
+      if (!unrecorded_) claim_.Wake();
     }
     if (stop && (now >= *stop || (under_way_.empty() && ended_.empty()))) break;
     absl::Duration rest = ended_.empty() ? settings_.poll_interval : kStepPause;
@@ -212,6 +213,7 @@ void WebhookDispatcher::Run() {
   for (const int64_t id : posts_.Abandon()) {
     auto node = under_way_.extract(id);
     node.mapped().result.detail = "Parley was stopped before there was an answer";
+    node.mapped().unsent = true;
     End(std::move(node.mapped()));
   }
   if (!ended_.empty()) RecordEnded();
@@ -241,7 +243,8 @@ void WebhookDispatcher::End(Sending sending) {
   const absl::Time now = absl::Now();
   if (sending.result.detail.empty()) {
     receiver.failures = 0;
-  } else if (!sending.unsent && now >= receiver.rest_until) {
+    receiver.rest_until = absl::InfinitePast();
+  } else if (!sending.unsent && !sending.unread && now >= receiver.rest_until) {
     const double doubled = std::exp2(std::min(receiver.failures++, 20));
     receiver.rest_until = now + std::min(settings_.first_rest * doubled, settings_.longest_rest);
   }

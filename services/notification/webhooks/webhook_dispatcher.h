@@ -64,6 +64,7 @@ class WebhookDispatcher {
     Post post = {};
     bool unsent = false;  // by no fault of the receiver or the entry: it does not count
     bool away = false;    // nor does it make the pause longer
+    bool unread = false;  // by the fault of the entry: it says nothing of the receiver
     PostResult result = {};
   };
 

@@ -38,10 +38,10 @@ struct Part {
 };
 
 // What follows the position. An entry that cannot be read is stepped over, alone.
-absl::StatusOr<Part> ReadPart(data::Transaction& tx, int64_t begin, int64_t leaves) {
+absl::StatusOr<Part> ReadPart(data::Transaction& tx, int64_t begin, int64_t leaves, int64_t at_once) {
   // A VIEW confirms, and thereby closes an event, where the event's policy says so.
   const std::vector<LogEntry::Occurrence> occurrences = {LogEntry::UPDATE, LogEntry::VIEW};
-  for (int64_t size = std::min<int64_t>(kLeavesAtOnce, leaves - begin);; size /= 2) {
+  for (int64_t size = std::min(at_once, leaves - begin);; size /= 2) {
     auto entries = data::LogEntries(tx).ListPlaced(begin, begin + size, occurrences, std::nullopt, kLeavesAtOnce);
     if (entries.ok()) return Part{*std::move(entries), begin + size};
     if (!absl::IsDataLoss(entries.status())) return entries.status();
@@ -127,7 +127,7 @@ struct Moved {
   std::string names = {};  // of the webhooks that are lost
 };
 
-absl::StatusOr<Moved> Move(data::Transaction& tx, const LogCursor& from) {
+absl::StatusOr<Moved> Move(data::Transaction& tx, const LogCursor& from, int64_t at_once) {
   PARLEY_ASSIGN_OR_RETURN(const auto webhooks, Webhooks(tx).TryLockAt(from));
   if (webhooks.empty()) return Moved();
   const absl::Status checked = CheckLogCursor(tx, from);
@@ -136,7 +136,7 @@ absl::StatusOr<Moved> Move(data::Transaction& tx, const LogCursor& from) {
   const data::LogTree tree(tx);
   PARLEY_ASSIGN_OR_RETURN(const int64_t leaves, tree.CountLeaves());
   if (leaves == from.position) return Moved();
-  PARLEY_ASSIGN_OR_RETURN(Part part, ReadPart(tx, from.position, leaves));
+  PARLEY_ASSIGN_OR_RETURN(Part part, ReadPart(tx, from.position, leaves, at_once));
   PARLEY_ASSIGN_OR_RETURN(const auto deliveries, DeliveriesOf(tx, webhooks, part));
   if (!deliveries.empty()) PARLEY_RETURN_IF_ERROR(WebhookDeliveries(tx).Insert(deliveries));
   PARLEY_ASSIGN_OR_RETURN(const auto hash, tree.LeafHash(part.end - 1));
@@ -150,8 +150,11 @@ absl::StatusOr<Moved> Move(data::Transaction& tx, const LogCursor& from) {
 }  // namespace
 
 bool WebhookFollower::MoveOn(const LogCursor& cursor) {
-  const auto moved =
-      data::Transact(pool_, absl::Now() + kStepTimeout, [&cursor](data::Transaction& tx) { return Move(tx, cursor); });
+  const auto moved = data::Transact(pool_, absl::Now() + kStepTimeout,
+                                    [&](data::Transaction& tx) { return Move(tx, cursor, leaves_at_once_); });
+  // What takes too long is tried again in smaller parts.
+  leaves_at_once_ = absl::IsDeadlineExceeded(moved.status()) ? std::max<int64_t>(leaves_at_once_ / 2, 1)
+                                                             : std::min<int64_t>(leaves_at_once_ * 2, kLeavesAtOnce);
   if (!moved.ok()) {
     Log(LogLevel::kWarning, "cannot look through the log for webhooks",
         {{"cursor", Encode(cursor)}, {"error", std::string(moved.status().message())}});

@@ -23,7 +23,7 @@ class WebhookFollower {
 
   // From now on, by a thread of its own, which takes a connection of the pool. Further calls change nothing.
   void Start() { chore_.Start(); }
-  // Begins nothing any more, and waits for what is under way: two seconds at the most.
+  // Begins nothing any more, and waits for what is under way: some statements of two seconds at the most.
   void Stop() {
     stopping_ = true;
     chore_.Stop();
@@ -43,6 +43,7 @@ class WebhookFollower {
   const std::function<void()> wake_;
   // Of cursors from which it does not go on for now.
   std::map<std::string, absl::Time> left_until_;
+  int64_t leaves_at_once_ = 1000;
   std::atomic<bool> stopping_ = false;
   data::Chore chore_{[this] { return Run(); }};
 };

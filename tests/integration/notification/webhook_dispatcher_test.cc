@@ -353,6 +353,25 @@ TEST_F(WebhookDispatcherTest, WhatCouldNotBeRecordedIsRecordedLaterAndNotSentAga
   EXPECT_FALSE(attempts[0].has_end_time());
 }
 
+TEST_F(WebhookDispatcherTest, ADatabaseThatIsAwayForLongerThanALeaseStopsNothingForEver) {
+  settings_.posts.timeout = settings_.lease_margin = absl::Milliseconds(300);
+  const v1::Webhook webhook = MakeWebhook(receiver_.url("/hang"));
+  receiver_.Do("/hang", "hang");
+  TellUpdate(event_);
+  Follow();
+  const auto dispatcher = Start();
+  ASSERT_TRUE(Eventually([&] { return Came("/hang") == 1; }));
+  Do([&](data::Transaction& tx) -> absl::Status {
+    PARLEY_RETURN_IF_ERROR(tx.Execute(kHold).status());
+    // Nobody can record that there was no answer, until the lease is up and somebody else may have begun again.
+    const absl::Time held = absl::Now();
+    Eventually([&] { return absl::Now() > held + absl::Seconds(5); });
+    return absl::OkStatus();
+  }).IgnoreError();
+  receiver_.Do("/hang", "200");
+  EXPECT_TRUE(Reaches(webhook, State::DELIVERED));
+}
+
 TEST_F(WebhookDispatcherTest, TwoDispatchersSendNothingTwice) {
   const v1::Webhook webhook = MakeWebhook(receiver_.url("/hook"));
   for (int i = 0; i < 30; ++i) {

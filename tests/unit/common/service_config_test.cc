@@ -33,8 +33,7 @@ TEST(ServiceConfigTest, NamesExactlyWhatChangesNothingAndGetEvent) {
   std::set<std::string> expected;
   for (const auto* file :
        {event::v1::GetEventRequest::descriptor()->file(), event::v1::GetCheckpointRequest::descriptor()->file(),
-        token::v1::GetUserRequest::descriptor()->file(),
-        notification::v1::GetNotificationRequest::descriptor()->file(),
+        token::v1::GetUserRequest::descriptor()->file(), notification::v1::GetNotificationRequest::descriptor()->file(),
         notification::v1::GetWebhookRequest::descriptor()->file()}) {
     for (int i = 0; i < file->service(0)->method_count(); ++i) {
       const auto* method = file->service(0)->method(i);
