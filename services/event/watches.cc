@@ -50,7 +50,8 @@ absl::StatusOr<LogQuery> ParseWatch(const rpc::Call& call, const v1::WatchEvents
   LogQuery query;
   if (!request.cursor().empty()) {
     query.from = data::DecodeLogCursor(request.cursor());
-    if (!query.from) fields.Add("cursor", "must be one that a message of WatchEvents brought");
+    if (!query.from)
+      fields.Add("cursor", "must be a cursor, as messages of WatchEvents, webhooks and deliveries bring it");
     if (request.only_new()) fields.Add("only_new", "must not be set where there is a cursor");
   } else if (!request.only_new()) {
     query.from = data::LogCursor();

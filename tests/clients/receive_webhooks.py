@@ -22,6 +22,7 @@ class Receiver(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers["content-length"]))
         if not is_signed(self.headers, body, sys.argv[3]):
+            print("a request that is not signed by this secret, or too old", file=sys.stderr)
             return self.answer(401)
         if (delivery := self.headers["webhook-id"]) not in self.told:
             change = json.loads(body)

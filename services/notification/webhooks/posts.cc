@@ -136,6 +136,8 @@ void Posts::Begin(int64_t id, const Post& post) {
   if (!settings_.ca_file.empty()) {
     curl_easy_setopt(easy, CURLOPT_CAINFO, settings_.ca_file.c_str());
     curl_easy_setopt(easy, CURLOPT_CAPATH, nullptr);
+    // Else libcurl keeps for a day what it has read: a certificate that is renewed holds soon.
+    curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, 30L);
   }
   curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, &Transfer::OpenSocket);
   curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, transfer.get());

@@ -46,7 +46,8 @@ NewWebhook Parse(const v1::Webhook& proto, FieldViolations& fields) {
   std::set<Kind> kinds;
   for (int i = 0; i < proto.kinds_size(); ++i) {
     if (!v1::Webhook::Kind_IsValid(proto.kinds(i)) || proto.kinds(i) == v1::Webhook::KIND_UNSPECIFIED) {
-      fields.Add(absl::StrCat("webhook.kinds[", i, "]"), "must be a kind of change");
+      fields.Add(absl::StrCat("webhook.kinds[", i, "]"),
+                 "must be CREATED, UPDATED, AGREED, ABANDONED, SUPERSEDED, REOPENED or DELETED");
     } else {
       kinds.insert(proto.kinds(i));
     }
