@@ -89,7 +89,7 @@ class LogWatch final : public Watch<v1::WatchEventsResponse> {
   std::string CursorOf(const v1::WatchEventsResponse& message) const override { return message.cursor(); }
 
   // There may be thousands of watches that are behind.
-  static constexpr size_t kMaxStates = 16;
+  static constexpr size_t kMaxStates = 32;
 
   LogFeed& feed_;
   const LogQuery query_;

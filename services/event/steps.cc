@@ -1,5 +1,6 @@
 #include "services/event/steps.h"
 
+#include <algorithm>
 #include <map>
 
 #include "common/status/status.h"
@@ -47,7 +48,10 @@ absl::StatusOr<Settled> SettledSince(data::Transaction& tx, const Present& prese
 }  // namespace
 
 absl::StatusOr<data::Event> StepReader::StateAt(data::Transaction& tx, const data::LogEntry& entry) {
-  if (states_.size() >= max_states_ && !states_.contains(entry.event_id)) states_.clear();
+  if (states_.size() >= max_states_ && !states_.contains(entry.event_id)) {
+    // The one that costs least to be read again.
+    states_.erase(std::ranges::min_element(states_, {}, [](const auto& each) { return each.second.last_sequence; }));
+  }
   data::Event& state = states_[entry.event_id];
   // Asked for what is past: a log is never read backwards.
   if (state.last_sequence > entry.sequence) state = data::Event();

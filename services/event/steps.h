@@ -20,7 +20,7 @@ struct Step {
 // again. Not thread-safe.
 class StepReader {
  public:
-  // Of a state there is some kilobyte. Where there are more than these all are forgotten, and are read again.
+  // Of a state there is some kilobyte. Of more than these that of the shortest log is forgotten, and read again.
   explicit StepReader(size_t max_states) : max_states_(max_states) {}
 
   // One for each entry, in their order, in which those of each event rise. The transaction must see all of them and no
