@@ -146,8 +146,8 @@ class Method final : public data::Work {
     Item item;
 
    private:
-    // Where a commit is in doubt, what has a request_id, and what takes none (reads above all), may simply be sent
-    // again.
+    // Where a commit is in doubt, what has a request_id, and what takes none (reads above all; a second VIEW entry is
+    // harmless), may simply be sent again.
     absl::Status WithoutDoubt(const absl::Status& status) const {
       if (status.code() != absl::StatusCode::kUnknown) return status;
       if constexpr (requires { item.request.request_id(); }) {

@@ -25,11 +25,6 @@ absl::StatusOr<Uuid> Check(const Context& context, const GetItem& item) {
   return id;
 }
 
-// A second VIEW entry is harmless, so after a commit in doubt a caller may simply try again.
-absl::Status WithoutDoubt(const absl::Status& status) {
-  return status.code() == absl::StatusCode::kUnknown ? Unavailable("the database") : status;
-}
-
 // Reads all and appends their VIEW entries. A view that would confirm is left out, with nothing written.
 absl::Status ReadBatch(data::Transaction& tx, std::vector<Reading>& readings) {
   std::vector<Uuid> ids;
@@ -91,12 +86,12 @@ absl::Status GetEvents(const Context& context, absl::Span<GetItem* const> items)
   }
   if (readings.empty()) return absl::OkStatus();
 
-  PARLEY_RETURN_IF_ERROR(WithoutDoubt(data::Transact(context.pool, BatchDeadline(items),
-                                                     [&](data::Transaction& tx) { return ReadBatch(tx, readings); })));
+  PARLEY_RETURN_IF_ERROR(data::Transact(context.pool, BatchDeadline(items),
+                                        [&](data::Transaction& tx) { return ReadBatch(tx, readings); }));
   for (Reading& reading : readings) {
     GetItem& item = *reading.item;
     if (reading.status.ok() && reading.confirms) {
-      reading.status = WithoutDoubt(ReadAndConfirm(context, item.call, reading));
+      reading.status = ReadAndConfirm(context, item.call, reading);
     }
     item.status = reading.status;
     if (!item.status.ok()) continue;

@@ -25,6 +25,11 @@ using State = v1::WebhookDelivery;
 
 // Until the transaction ends nobody else gets on.
 constexpr data::Statement kHold{"hold_webhook_deliveries", "lock table webhook_deliveries in access exclusive mode"};
+constexpr data::Statement kLastOfTwoWaiting{"last_of_two_waiting", R"sql(
+  select case when count(*) >= 2 then max(waitstart) end from pg_locks
+  where not granted and relation = 'webhook_deliveries'::regclass)sql"};
+constexpr data::Statement kWaitingSince{"waiting_since", R"sql(
+  select count(*) from pg_locks where not granted and relation = 'webhook_deliveries'::regclass and waitstart <= $1)sql"};
 
 class WebhookDispatcherTest : public WebhookWorld {
  protected:
@@ -363,9 +368,18 @@ TEST_F(WebhookDispatcherTest, ADatabaseThatIsAwayForLongerThanALeaseStopsNothing
   ASSERT_TRUE(Eventually([&] { return Came("/hang") == 1; }));
   Do([&](data::Transaction& tx) -> absl::Status {
     PARLEY_RETURN_IF_ERROR(tx.Execute(kHold).status());
-    // Nobody can record that there was no answer, until the lease is up and somebody else may have begun again.
-    const absl::Time held = absl::Now();
-    Eventually([&] { return absl::Now() > held + absl::Seconds(5); });
+    // Who begins and who records both wait for the table, for longer than the lease, and give up.
+    std::optional<absl::Time> waiting;
+    EXPECT_TRUE(Eventually([&] {
+      const auto last = tx.Execute(kLastOfTwoWaiting);
+      if (last.ok() && !(*last)[0].IsNull(0)) waiting = (*last)[0].GetTime(0);
+      return waiting.has_value();
+    }));
+    if (!waiting) return absl::OkStatus();
+    EXPECT_TRUE(Eventually([&] {
+      const auto waiters = tx.Execute(kWaitingSince, data::Params().Add(*waiting));
+      return waiters.ok() && (*waiters)[0].GetInt(0) == 0;
+    }));
     return absl::OkStatus();
   }).IgnoreError();
   receiver_.Do("/hang", "200");
