@@ -1,0 +1,146 @@
+"""The part of tests/bench/run that measures."""
+
+import argparse
+import functools
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import calls
+import checkpoints
+import mails
+import report
+import watchers
+from report import Promise
+from system import BENCH, TOP, Parley, Postgres, free_port, run, say
+
+# In the order in which they are measured. --quick leaves out those that need much data.
+PARTS = {
+    "calls": calls.measure,
+    "checkpoints": checkpoints.measure,
+    "watchers": watchers.measure,
+    "mails": mails.measure,
+}
+QUICK = ("calls", "checkpoints", "watchers", "mails")
+
+
+def promises():
+    return {
+        "create": Promise("CreateEvent (3 parties, 3 slots)", "/s", at_least=1.2),
+        "get": Promise("GetEvent with its VIEW entry", "/s", at_least=1.2),
+        "checkpoint": Promise("an entry is in a checkpoint, at most", " ms", at_most=1000),
+        "memory of watchers: event": Promise("a watcher's memory in event", " KiB", at_most=20),
+        "memory of watchers: gateway": Promise("a watcher's memory in the gateway", " KiB", at_most=40),
+        "watchers told": Promise("all watchers are told of an entry, at most", " ms", at_most=1000),
+        "calls beside watchers": Promise("GetEvent beside watchers, p99; without", " ms", at_most=2),
+        "dispatch": Promise("mails to a local SMTP sink", "/s", at_least=0.5),
+        "dispatch, kept connections": Promise("the same, the baseline keeps its connections", "/s"),
+    }
+
+
+def parse():
+    parser = argparse.ArgumentParser(prog="tests/bench/run", description="Measures what Parley promises of its speed.")
+    parser.add_argument("--quick", action="store_true", help="less of everything, for a first look")
+    parser.add_argument("--only", metavar="PART,...", help="of these: " + ", ".join(PARTS))
+    parser.add_argument("--rounds", type=int, help="how often all is measured; the median counts (5; quick: 1)")
+    parser.add_argument("--seconds", type=float, help="how long calls are made each time (5; quick: 1)")
+    parser.add_argument("--in-flight", type=int, default=64, help="calls under way at any time (64)")
+    parser.add_argument("--json", type=pathlib.Path, default=TOP / "build/bench.json", help="build/bench.json")
+    options = parser.parse_args()
+    quick = options.quick
+    options.only = options.only.split(",") if options.only else QUICK if quick else list(PARTS)
+    if unknown := set(options.only) - set(PARTS):
+        parser.error(f"no such part: {', '.join(sorted(unknown))}")
+    options.rounds = options.rounds or (1 if quick else 5)
+    options.seconds = options.seconds or (1 if quick else 5)
+    options.warm_up = 0.5 if quick else 1
+    options.connections = (8, 16, 32)
+    options.users = 2000 if quick else 10000
+    options.events = 2000 if quick else 10000
+    options.watchers = 500 if quick else 5000
+    options.mails = 2000 if quick else 20000
+    return options
+
+
+class Bench:
+    """What is measured, and what was."""
+
+    def __init__(self, options, state, sink):
+        self.options, self.sink, self.promises, self.details = options, sink, promises(), {}
+        self.parley = Parley(state, options, {"PARLEY_SMTP_URL": f"smtp://{sink}", "PARLEY_SENDERS": str(mails.SENDERS)})
+        self.postgres = Postgres(state)
+        self.times = "--seconds", options.seconds, "--warm-up", options.warm_up
+        self.defines = f"--define=users={options.users}", f"--define=events={options.events}"
+
+    @functools.cached_property
+    def names(self):
+        """A file with the names of events that calls may have."""
+        say(f"making {self.options.events} events")
+        file = self.parley.state / "names"
+        self.parley.load("prepare", "--events", self.options.events, "--names-file", file)
+        self.postgres.sql("parley", "vacuum analyze")
+        return file
+
+    def fill_baseline(self):
+        say(f"making {self.options.events} events for the baseline")
+        self.postgres.sql("postgres", "create database baseline owner parley_owner")
+        self.postgres.sql("baseline", f"""
+            set role parley_owner;
+            {(BENCH / "baseline.sql").read_text()}
+            insert into users (address, state, role)
+              select 'user-' || n || '@example.com', 'ACTIVE', 'MEMBER'
+              from generate_series(1, {self.options.users}) as n""")
+        # Each connection makes the same number: one makes all, so that it is exact.
+        self.postgres.pgbench("create", 1, f"--transactions={self.options.events}", *self.defines)
+        self.postgres.sql("baseline", "vacuum analyze")
+
+    def checkpoint(self):
+        """What was written before is written out, and concerns no later round."""
+        self.postgres.sql("postgres", "checkpoint")
+
+    def about(self):
+        model = next((line.split(": ")[1] for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+                      if line.startswith("model name")), "unknown")
+        settings = self.postgres.sql("postgres", """
+            select string_agg(name || ' ' || current_setting(name), ', ' order by name) from pg_settings
+            where name in ('fsync', 'full_page_writes', 'max_wal_size', 'server_version', 'shared_buffers',
+                           'synchronous_commit', 'wal_sync_method')""")
+        return {
+            "machine": {"cores": str(os.cpu_count()), "processor": model, "load average before": self.load_average},
+            "settings": {name: str(getattr(self.options, name)) for name in (
+                "rounds", "seconds", "in_flight", "users", "events")} | {"PostgreSQL": settings},
+        }
+
+
+def main():
+    options = parse()
+    state = pathlib.Path(os.environ["PARLEY_STATE"])
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    began, load_average = time.monotonic(), "%.2f" % os.getloadavg()[0]
+    # What a run that was killed left.
+    run(TOP / "deploy/down", "--wipe")
+    sink = f"127.0.0.1:{free_port()}"
+    user = ("-u", "nobody") if os.geteuid() == 0 else ()
+    with subprocess.Popen(["/usr/sbin/smtp-sink", *user, sink, "1024"], stderr=subprocess.DEVNULL) as sinking:
+        try:
+            bench = Bench(options, state, sink)
+            bench.load_average = load_average
+            for part in options.only:
+                say(f"== {part}")
+                PARTS[part](bench)
+            about = bench.about()
+        finally:
+            sinking.terminate()
+            run(TOP / "deploy/down", "--wipe")
+    about["took"] = {"seconds": time.monotonic() - began}
+    report.write(bench.promises.values(), bench.details, about, options.json)
+    print(report.text(bench.promises.values(), bench.details, about))
+
+
+try:
+    main()
+except subprocess.CalledProcessError as error:
+    sys.exit(f"tests/bench/run: {error}")

@@ -1,0 +1,64 @@
+"""The calls of one method against pgbench, which does the same on the textbook schema, one prepared statement and commit
+for each call: with 8, 16 and 32 connections, of which the best counts."""
+
+import statistics
+
+from system import say
+
+SERVICES = ("gateway", "event", "token")
+
+
+def measure(bench):
+    bench.fill_baseline()
+    bench.names  # made now: new users come with them, and no call that counts meets one
+    results = {}  # of each method and side, those of all rounds
+    for round_number in range(bench.options.rounds):
+        say(f"calls: round {round_number + 1} of {bench.options.rounds}")
+        for method in METHODS:
+            sides = [("parley", lambda: of_parley(bench, method))] + [
+                (connections, lambda connections=connections: of_baseline(bench, method, connections))
+                for connections in bench.options.connections]
+            # Neither side is always the first.
+            for side, run in sides if round_number % 2 else reversed(sides):
+                bench.checkpoint()
+                results.setdefault((method, side), []).append(run())
+    for method in METHODS:
+        rates = {side: [result["per_second"] for result in results[method, side]]
+                 for side in ("parley", *bench.options.connections)}
+        parley = rates.pop("parley")
+        best = max(rates, key=lambda side: statistics.median(rates[side]))
+        bench.promises[method].measured(parley, rates[best], f"{best} connections")
+        bench.details[f"{method}: pgbench, calls/s by connections"] = {
+            str(side): statistics.median(values) for side, values in rates.items()}
+        for side, name in ("parley", "Parley"), (best, "pgbench"):
+            bench.details[f"{method}: {name}, ms and CPU us a call"] = medians(results[method, side])
+
+
+METHODS = ("create", "get")
+
+
+def of_parley(bench, method):
+    names = () if method == "create" else ("--names-file", bench.names)
+    before = cpu_seconds(bench)
+    result = bench.parley.load(method, *bench.times, *names)
+    return result | spent(before, cpu_seconds(bench), result["answered"])
+
+
+def of_baseline(bench, method, connections):
+    before = bench.postgres.cpu_seconds()
+    result = bench.postgres.pgbench(method, connections, f"--time={bench.options.seconds}", *bench.defines)
+    return result | {"postgres_us": 1e6 * (bench.postgres.cpu_seconds() - before) / result["calls"]}
+
+
+def cpu_seconds(bench):
+    return {service: bench.parley.cpu_seconds(service) for service in SERVICES} | {
+        "postgres": bench.postgres.cpu_seconds()}
+
+
+def spent(before, after, calls):
+    return {f"{process}_us": 1e6 * (after[process] - before[process]) / calls for process in before}
+
+
+def medians(results):
+    return {name: statistics.median(result[name] for result in results)
+            for name in results[0] if name.endswith(("_ms", "_us"))}

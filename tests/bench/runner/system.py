@@ -1,0 +1,125 @@
+"""What is measured, and what it is measured with: PostgreSQL, a Parley that was started on it, and the generators of
+load. A command that fails ends everything."""
+
+import json
+import os
+import pathlib
+import re
+import socket
+import subprocess
+import sys
+import time
+
+TOP = pathlib.Path(__file__).resolve().parents[3]
+BENCH = TOP / "tests/bench"
+POSTGRES = "/usr/lib/postgresql/15/bin/"
+TICK = 1 / os.sysconf("SC_CLK_TCK")
+
+
+def say(what):
+    print(what, file=sys.stderr, flush=True)
+
+
+def run(*command, **options):
+    """What the command prints."""
+    command = [str(word) for word in command]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, **options).stdout
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait(seconds, condition, what):
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            sys.exit(f"tests/bench/run: {what}")
+        time.sleep(0.1)
+
+
+def stat(pid):
+    """The fields of /proc/.../stat behind the name: the state is the first."""
+    return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+
+
+class Postgres:
+    """The cluster of a state folder."""
+
+    def __init__(self, state):
+        places = dict(line.split("=", 1) for line in (state / "places").read_text().splitlines())
+        self.host = places["sockets"] + "/postgresql"
+        self.pid = int(run(TOP / "deploy/lib/cluster", "status", state))
+
+    def url(self, user, database):
+        return f"postgresql://{user}@/{database}?host={self.host}"
+
+    def sql(self, database, statements):
+        """As the administrator; all statements but the last one answer nothing."""
+        return run(POSTGRES + "psql", "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1",
+                   "--dbname", self.url("postgres", database), input=statements,
+                   env=os.environ | {"PGOPTIONS": "-c client_min_messages=warning -c search_path=parley,public"}).strip()
+
+    def pgbench(self, name, connections, *options):
+        """Runs baseline_NAME.sql on the database `baseline`."""
+        said = run(POSTGRES + "pgbench", f"--host={self.host}", "--username=parley_owner", "--no-vacuum",
+                   "--protocol=prepared", f"--file={BENCH}/baseline_{name}.sql", f"--client={connections}", "--jobs=2",
+                   *options, "baseline")
+        failed = re.search(r"^number of failed transactions: ([1-9]\d*)", said, re.M)
+        if failed:
+            sys.exit(f"tests/bench/run: pgbench: {failed[0]}")
+        number = lambda what: float(re.search(rf"^{what}([0-9.]+)", said, re.M)[1])
+        return {"calls": number("number of transactions actually processed: "), "per_second": number("tps = "),
+                "average_ms": number("latency average = ")}
+
+    def cpu_seconds(self):
+        """So far, of all its processes: those that have ended count for the first one."""
+        ticks = sum(int(field) for field in stat(self.pid)[11:15])
+        for task in pathlib.Path(f"/proc/{self.pid}/task").iterdir():
+            for child in (task / "children").read_text().split():
+                try:
+                    ticks += sum(int(field) for field in stat(child)[11:13])
+                except FileNotFoundError:
+                    pass
+        return ticks * TICK
+
+
+class Parley:
+    """The services of a state folder, on a database of the cluster."""
+
+    # All calls are one caller's, and nothing is to hold them back.
+    SETTINGS = {
+        "PARLEY_CALLS_PER_SECOND": "1000000", "PARLEY_BURST": "1000000", "PARLEY_VIEWS_PER_MINUTE": "1000000",
+        "PARLEY_MAX_WATCHES": "1000000", "PARLEY_MAX_WATCHES_OF_CALLER": "1000000",
+        "PARLEY_MAIL_FROM": "parley@example.com", "PARLEY_PUBLIC_ADDRESS": "https://parley.example.org",
+        "PARLEY_SMTP_STARTTLS": "false", "PARLEY_MAILS_PER_SECOND": "1000000", "PARLEY_MAX_DAILY_MAILS": "1000000",
+    }
+
+    def __init__(self, state, options, settings):
+        self.state, self.options, self.database = state, options, "parley"
+        self.port = free_port()
+        run(TOP / "deploy/lib/start", env=os.environ | self.SETTINGS | settings | {
+            "PARLEY_STATE": str(state), "PARLEY_GATEWAY_PORT": str(self.port)})
+
+    def pid(self, service):
+        return int((self.state / "processes" / service).read_text().split()[0])
+
+    def cpu_seconds(self, service):
+        return sum(int(field) for field in stat(self.pid(service))[11:13]) * TICK
+
+    def resident_kib(self, service):
+        status = pathlib.Path(f"/proc/{self.pid(service)}/status").read_text()
+        return int(re.search(r"^VmRSS:\s*(\d+) kB", status, re.M)[1])
+
+    def load_command(self, kind, *options, in_flight=None):
+        return [str(word) for word in (
+            TOP / "build/bin/parley-bench-load", "--gateway", f"127.0.0.1:{self.port}", "--api-key-file",
+            self.state / "keys/member", "--in-flight", in_flight or self.options.in_flight, "--users",
+            self.options.users, kind, *options)]
+
+    def load(self, kind, *options, in_flight=None):
+        """What the generator says of its calls."""
+        said = run(*self.load_command(kind, *options, in_flight=in_flight))
+        return json.loads(said) if said else {}
