@@ -8,6 +8,7 @@
 //   parley-bench-load update    UpdateEvent with three new slots; writes the new etags into the file
 //   parley-bench-load confirm   ConfirmEvent
 //   parley-bench-load list      ListLogEntries, pages of 50
+//   parley-bench-load echo      Echo of the test-only service in echo.proto
 //   parley-bench-load lag       how long it takes until a checkpoint has the entry of a new event, beside `create`
 //   parley-bench-load watch     how long it takes until thousands of watchers are told of a change
 #include <sys/prctl.h>
@@ -69,6 +70,7 @@ absl::StatusOr<std::unique_ptr<Kind>> MakeKind(const std::string& what, const Se
     PARLEY_ASSIGN_OR_RETURN(const std::string caller, AskWhoIAm(settings));
     return MakeCreate(caller, settings.users, nullptr);
   }
+  if (what == "echo") return MakeEcho();
   PARLEY_ASSIGN_OR_RETURN(events, ReadEvents(settings.names_file));
   const std::span<KnownEvent> chosen = Choose(events, settings.events);
   if (what == "get") return MakeGet(chosen);
@@ -153,6 +155,8 @@ int main(int argc, char** argv) {
   add_times();
   add_events();
   config.Add("entries", settings.entries, "How many entries each log has, at least 1; 0: is not known.", 0, 1000000000);
+  config.Subcommand("echo", "Calls the echo service of the benchmarks.");
+  add_times();
   config.Subcommand("lag", "Creates one event after the other, and waits until a checkpoint has it.");
   config.Add("seconds", settings.pace.seconds, "For how long.", 0.1, 86400);
   config.Subcommand("watch", "Opens watchers, and changes what they watch.");

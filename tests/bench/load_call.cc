@@ -18,7 +18,7 @@ uint32_t LengthIn(const std::string& framed) {
 
 }  // namespace
 
-void SetRequest(const google::protobuf::MessageLite& message, Call& call) {
+void SetRequest(const google::protobuf::Message& message, Call& call) {
   const size_t length = message.ByteSizeLong();
   call.request.resize(kPrefix + length);
   call.request[0] = 0;
@@ -32,7 +32,7 @@ void SetRequest(const google::protobuf::MessageLite& message, Call& call) {
   call.reply.clear();
 }
 
-absl::Status GetAnswer(const Call& call, google::protobuf::MessageLite& message) {
+absl::Status GetAnswer(const Call& call, google::protobuf::Message& message) {
   if (call.grpc_status > 0) return {static_cast<absl::StatusCode>(call.grpc_status), call.grpc_message};
   if (call.http_status != 0 && call.http_status != 200) {
     return absl::UnknownError(absl::StrCat("HTTP status ", call.http_status));
@@ -47,6 +47,12 @@ absl::Status GetAnswer(const Call& call, google::protobuf::MessageLite& message)
     return absl::UnknownError(absl::StrCat("no message in ", reply.size(), " bytes of answer"));
   }
   return absl::OkStatus();
+}
+
+absl::Status Wrong(const google::protobuf::Message& answer) {
+  std::string text = answer.ShortDebugString();
+  if (text.size() > 1000) text.replace(1000, std::string::npos, " ...");
+  return absl::DataLossError("not what was asked for: " + text);
 }
 
 }  // namespace parley::bench

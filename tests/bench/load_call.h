@@ -1,7 +1,7 @@
 // One call, as it is framed for gRPC: what it asks for, its request, and its answer as it comes.
 #pragma once
 
-#include <google/protobuf/message_lite.h>
+#include <google/protobuf/message.h>
 
 #include <chrono>
 #include <cstdint>
@@ -32,9 +32,12 @@ struct Call {
 };
 
 // Frames the request, and forgets the answer before.
-void SetRequest(const google::protobuf::MessageLite& message, Call& call);
+void SetRequest(const google::protobuf::Message& message, Call& call);
 
 // Reads the answer of a call that is over; an error where there is none.
-absl::Status GetAnswer(const Call& call, google::protobuf::MessageLite& message);
+absl::Status GetAnswer(const Call& call, google::protobuf::Message& message);
+
+// The error where an answer is not what was asked for.
+absl::Status Wrong(const google::protobuf::Message& answer);
 
 }  // namespace parley::bench

@@ -44,4 +44,7 @@ std::unique_ptr<Kind> MakeList(std::span<const KnownEvent> events, int entries);
 // UpdateEvent, with three new slots: never two calls at once of one event. Keeps the etags.
 std::unique_ptr<Kind> MakeUpdate(std::span<KnownEvent> events);
 
+// Echo, of the test-only service in echo.proto, of 100 bytes.
+std::unique_ptr<Kind> MakeEcho();
+
 }  // namespace parley::bench

@@ -59,7 +59,7 @@ absl::StatusOr<int> ConnectToHost(const std::string& address) {
 }  // namespace
 
 absl::StatusOr<int> ConnectTo(const std::string& address) {
-  const auto fd = address.starts_with("unix:") ? ConnectToPath(address.substr(5)) : ConnectToHost(address);
+  auto fd = address.starts_with("unix:") ? ConnectToPath(address.substr(5)) : ConnectToHost(address);
   if (fd.ok()) return fd;
   return absl::Status(fd.status().code(), absl::StrCat(address, ": ", std::string(fd.status().message())));
 }
