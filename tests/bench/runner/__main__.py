@@ -11,15 +11,18 @@ import time
 
 import calls
 import checkpoints
+import counts
 import mails
 import report
 import watchers
+from fill import fill, fill_baseline
 from report import Promise
-from system import BENCH, TOP, Parley, Postgres, free_port, run, say
+from system import TOP, Parley, Postgres, free_port, run, say
 
 # In the order in which they are measured. --quick leaves out those that need much data.
 PARTS = {
     "calls": calls.measure,
+    "counts": counts.measure,
     "checkpoints": checkpoints.measure,
     "watchers": watchers.measure,
     "mails": mails.measure,
@@ -31,6 +34,9 @@ def promises():
     return {
         "create": Promise("CreateEvent (3 parties, 3 slots)", "/s", at_least=1.2),
         "get": Promise("GetEvent with its VIEW entry", "/s", at_least=1.2),
+        "update": Promise("UpdateEvent (three new slots)", "/s", at_least=1.0),
+        "confirm": Promise("ConfirmEvent", "/s", at_least=1.0),
+        "list": Promise("ListLogEntries, page of 50", "/s", at_least=0.6),
         "checkpoint": Promise("an entry is in a checkpoint, at most", " ms", at_most=1000),
         "memory of watchers: event": Promise("a watcher's memory in event", " KiB", at_most=20),
         "memory of watchers: gateway": Promise("a watcher's memory in the gateway", " KiB", at_most=40),
@@ -60,6 +66,7 @@ def parse():
     options.connections = (8, 16, 32)
     options.users = 2000 if quick else 10000
     options.events = 2000 if quick else 10000
+    options.listed = 500
     options.watchers = 500 if quick else 5000
     options.mails = 2000 if quick else 20000
     return options
@@ -69,33 +76,37 @@ class Bench:
     """What is measured, and what was."""
 
     def __init__(self, options, state, sink):
-        self.options, self.sink, self.promises, self.details = options, sink, promises(), {}
-        self.parley = Parley(state, options, {"PARLEY_SMTP_URL": f"smtp://{sink}", "PARLEY_SENDERS": str(mails.SENDERS)})
+        self.options, self.state, self.sink, self.promises, self.details = options, state, sink, promises(), {}
+        # Of `calls`, by method: calls in a second, and the number of connections at which pgbench is the fastest.
+        self.peaks, self.best_connections = {}, {}
         self.postgres = Postgres(state)
+        self.parley = Parley(self.postgres, state, "parley", options, {
+            "PARLEY_SMTP_URL": f"smtp://{sink}", "PARLEY_SENDERS": str(mails.SENDERS)})
         self.times = "--seconds", options.seconds, "--warm-up", options.warm_up
-        self.defines = f"--define=users={options.users}", f"--define=events={options.events}"
+        self.defines = [f"--define={name}={getattr(options, name)}" for name in ("users", "events", "listed")]
 
     @functools.cached_property
-    def names(self):
-        """A file with the names of events that calls may have."""
-        say(f"making {self.options.events} events")
-        file = self.parley.state / "names"
-        self.parley.load("prepare", "--events", self.options.events, "--names-file", file)
-        self.postgres.sql("parley", "vacuum analyze")
-        return file
+    def events(self):
+        """Names of events for the generator of load."""
+        return fill(self.parley, self.options.events, 10)
 
-    def fill_baseline(self):
-        say(f"making {self.options.events} events for the baseline")
-        self.postgres.sql("postgres", "create database baseline owner parley_owner")
-        self.postgres.sql("baseline", f"""
-            set role parley_owner;
-            {(BENCH / "baseline.sql").read_text()}
-            insert into users (address, state, role)
-              select 'user-' || n || '@example.com', 'ACTIVE', 'MEMBER'
-              from generate_series(1, {self.options.users}) as n""")
-        # Each connection makes the same number: one makes all, so that it is exact.
-        self.postgres.pgbench("create", 1, f"--transactions={self.options.events}", *self.defines)
-        self.postgres.sql("baseline", "vacuum analyze")
+    @functools.cached_property
+    def listed(self):
+        """Of those with more entries than a page."""
+        return fill(self.parley, self.options.listed, 60)
+
+    @functools.cached_property
+    def baseline(self):
+        fill_baseline(self.postgres, self.options)
+
+    def make_events(self):
+        """On either side, those that there are not yet."""
+        return self.events, self.listed, self.baseline
+
+    def events_of(self, method):
+        if method == "create":
+            return ()
+        return "--names-file", self.listed if method == "list" else self.events
 
     def checkpoint(self):
         """What was written before is written out, and concerns no later round."""

@@ -1,16 +1,16 @@
-"""The calls of one method against pgbench, which does the same on the textbook schema, one prepared statement and commit
+"""The calls of each method against pgbench, which does the same on the textbook schema, one prepared statement and commit
 for each call: with 8, 16 and 32 connections, of which the best counts."""
 
 import statistics
 
 from system import say
 
+METHODS = ("create", "get", "update", "confirm", "list")
 SERVICES = ("gateway", "event", "token")
 
 
 def measure(bench):
-    bench.fill_baseline()
-    bench.names  # made now: new users come with them, and no call that counts meets one
+    bench.make_events()
     results = {}  # of each method and side, those of all rounds
     for round_number in range(bench.options.rounds):
         say(f"calls: round {round_number + 1} of {bench.options.rounds}")
@@ -32,21 +32,26 @@ def measure(bench):
             str(side): statistics.median(values) for side, values in rates.items()}
         for side, name in ("parley", "Parley"), (best, "pgbench"):
             bench.details[f"{method}: {name}, ms and CPU us a call"] = medians(results[method, side])
-
-
-METHODS = ("create", "get")
+        bench.peaks[method] = statistics.median(parley)
+        bench.best_connections[method] = best
 
 
 def of_parley(bench, method):
-    names = () if method == "create" else ("--names-file", bench.names)
-    before = cpu_seconds(bench)
-    result = bench.parley.load(method, *bench.times, *names)
-    return result | spent(before, cpu_seconds(bench), result["answered"])
+    rows, before = bench.parley.rows(), cpu_seconds(bench)
+    result = bench.parley.load(method, *bench.times, *bench.events_of(method))
+    spent = spent_since(before, cpu_seconds(bench), result["answered"])
+    bench.parley.check_rows(rows, *rows_of(method, result["answered"]))
+    return result | spent
+
+
+def rows_of(method, calls):
+    """How many events and entries the calls make."""
+    return calls if method == "create" else 0, 0 if method == "list" else calls
 
 
 def of_baseline(bench, method, connections):
     before = bench.postgres.cpu_seconds()
-    result = bench.postgres.pgbench(method, connections, f"--time={bench.options.seconds}", *bench.defines)
+    result = bench.postgres.pgbench(method, connections, f"--time={bench.options.seconds:.0f}", *bench.defines)
     return result | {"postgres_us": 1e6 * (bench.postgres.cpu_seconds() - before) / result["calls"]}
 
 
@@ -55,7 +60,7 @@ def cpu_seconds(bench):
         "postgres": bench.postgres.cpu_seconds()}
 
 
-def spent(before, after, calls):
+def spent_since(before, after, calls):
     return {f"{process}_us": 1e6 * (after[process] - before[process]) / calls for process in before}
 
 

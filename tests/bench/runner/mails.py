@@ -19,7 +19,7 @@ def measure(bench):
         say(f"mails: round {round_number + 1} of {bench.options.rounds}")
         once.append(generate(bench, mails))
         kept.append(generate(bench, mails, "-d"))
-        bench.postgres.sql("parley", "vacuum analyze")
+        bench.parley.sql("vacuum analyze")
         parley.append(deliver(bench, mails))
     bench.promises["dispatch"].measured(parley, once, "smtp-source")
     bench.promises["dispatch, kept connections"].measured(parley, kept, "smtp-source -d")
@@ -35,8 +35,8 @@ def generate(bench, mails, *options):
 def deliver(bench, mails):
     """Delivers as many mails as are wanted; the rate from the begin of the first attempt to the end of the last. What was
     delivered before stays. The ids are made as Parley makes them."""
-    begin = bench.postgres.sql("parley", "select now()")
-    bench.postgres.sql("parley", f"""
+    begin = bench.parley.sql("select now()")
+    bench.parley.sql(f"""
         insert into notifications (notification_id, event_id, recipient_id, sender_id, state, create_time, attempts,
                                    next_attempt_time, pending_since, cause)
         select (lpad(to_hex((extract(epoch from clock_timestamp()) * 1000)::int8), 12, '0')
@@ -48,11 +48,11 @@ def deliver(bench, mails):
     def delivered():
         # Seldom, since to ask costs as much as some mails; the newest are sent last.
         time.sleep(0.5)
-        return bench.postgres.sql("parley", """
+        return bench.parley.sql("""
             select count(*) from (select from notifications where state = 'PENDING' order by notification_id desc
                                   limit 1) as one""") == "0"
 
     wait(300, delivered, f"not all mails were delivered: see {bench.parley.state}/logs/notification.log")
-    return float(bench.postgres.sql("parley", f"""
+    return float(bench.parley.sql(f"""
         select count(*) filter (where outcome = 'ACCEPTED') / extract(epoch from max(end_time) - min(start_time))
         from delivery_attempts where start_time >= '{begin}'"""))

@@ -46,9 +46,11 @@ def stat(pid):
 
 
 class Postgres:
-    """The cluster of a state folder."""
+    """A cluster, which is started in a state folder."""
 
     def __init__(self, state):
+        self.state = state
+        run(TOP / "deploy/lib/cluster", "start", state, "--measured")
         places = dict(line.split("=", 1) for line in (state / "places").read_text().splitlines())
         self.host = places["sockets"] + "/postgresql"
         self.pid = int(run(TOP / "deploy/lib/cluster", "status", state))
@@ -56,17 +58,20 @@ class Postgres:
     def url(self, user, database):
         return f"postgresql://{user}@/{database}?host={self.host}"
 
-    def sql(self, database, statements):
-        """As the administrator; all statements but the last one answer nothing."""
-        return run(POSTGRES + "psql", "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1",
-                   "--dbname", self.url("postgres", database), input=statements,
-                   env=os.environ | {"PGOPTIONS": "-c client_min_messages=warning -c search_path=parley,public"}).strip()
+    def psql(self, database, *options):
+        """The command, as the administrator."""
+        return ["env", "PGOPTIONS=-c client_min_messages=warning -c search_path=parley,public", POSTGRES + "psql",
+                "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1",
+                f"--dbname={self.url('postgres', database)}", *options]
+
+    def sql(self, database, statements, *options):
+        return run(*self.psql(database, *options), input=statements).strip()
 
     def pgbench(self, name, connections, *options):
         """Runs baseline_NAME.sql on the database `baseline`."""
         said = run(POSTGRES + "pgbench", f"--host={self.host}", "--username=parley_owner", "--no-vacuum",
                    "--protocol=prepared", f"--file={BENCH}/baseline_{name}.sql", f"--client={connections}", "--jobs=2",
-                   *options, "baseline")
+                   *options, "baseline", stderr=subprocess.DEVNULL)
         failed = re.search(r"^number of failed transactions: ([1-9]\d*)", said, re.M)
         if failed:
             sys.exit(f"tests/bench/run: pgbench: {failed[0]}")
@@ -81,13 +86,13 @@ class Postgres:
             for child in (task / "children").read_text().split():
                 try:
                     ticks += sum(int(field) for field in stat(child)[11:13])
-                except FileNotFoundError:
+                except (FileNotFoundError, ProcessLookupError):
                     pass
         return ticks * TICK
 
 
 class Parley:
-    """The services of a state folder, on a database of the cluster."""
+    """The services of a state folder, on a database of their own."""
 
     # All calls are one caller's, and nothing is to hold them back.
     SETTINGS = {
@@ -97,11 +102,32 @@ class Parley:
         "PARLEY_SMTP_STARTTLS": "false", "PARLEY_MAILS_PER_SECOND": "1000000", "PARLEY_MAX_DAILY_MAILS": "1000000",
     }
 
-    def __init__(self, state, options, settings):
-        self.state, self.options, self.database = state, options, "parley"
+    def __init__(self, postgres, state, database, options, settings):
+        self.postgres, self.state, self.database, self.options = postgres, state, database, options
         self.port = free_port()
-        run(TOP / "deploy/lib/start", env=os.environ | self.SETTINGS | settings | {
-            "PARLEY_STATE": str(state), "PARLEY_GATEWAY_PORT": str(self.port)})
+        if database != "parley":
+            self.postgres.sql("postgres", f"create database {database} owner parley_owner")
+        self.environment = os.environ | self.SETTINGS | settings | {
+            "PARLEY_STATE": str(state), "PARLEY_GATEWAY_PORT": str(self.port),
+            "PARLEY_DATABASE_URL": postgres.url("parley_service", database),
+            "PARLEY_DATABASE_OWNER_URL": postgres.url("parley_owner", database)}
+        run(TOP / "deploy/lib/start", env=self.environment)
+        self.events = 0  # how many `fill` has made
+
+    def sql(self, statements):
+        return self.postgres.sql(self.database, statements)
+
+    def rows(self):
+        """How many events there are, and how many entries of logs."""
+        return [int(count) for count in self.sql(
+            "select (select count(*) from events), (select count(*) from log_entries)").split("|")]
+
+    def check_rows(self, before, created, entries):
+        """Each call that was acknowledged must have left its rows, and no other ones be there."""
+        there = [after - former for after, former in zip(self.rows(), before)]
+        if there != [created, entries]:
+            sys.exit(f"tests/bench/run: {created} events and {entries} entries of logs were acknowledged, but "
+                     f"{there[0]} and {there[1]} are there")
 
     def pid(self, service):
         return int((self.state / "processes" / service).read_text().split()[0])
@@ -121,5 +147,4 @@ class Parley:
 
     def load(self, kind, *options, in_flight=None):
         """What the generator says of its calls."""
-        said = run(*self.load_command(kind, *options, in_flight=in_flight))
-        return json.loads(said) if said else {}
+        return json.loads(run(*self.load_command(kind, *options, in_flight=in_flight)))

@@ -33,5 +33,5 @@ def measure(bench):
 
 def views(bench):
     """The p99 of some calls in their rounds, well below what Parley can do."""
-    return [bench.parley.load("get", *bench.times, "--names-file", bench.names, in_flight=8)["p99_ms"]
+    return [bench.parley.load("get", *bench.times, "--names-file", bench.events, in_flight=8)["p99_ms"]
             for _ in range(bench.options.rounds)]
