@@ -12,9 +12,12 @@ import time
 import calls
 import checkpoints
 import counts
+import growth
+import long
 import mails
 import report
 import watchers
+from calls import METHODS
 from fill import fill, fill_baseline
 from report import Promise
 from system import TOP, Parley, Postgres, free_port, run, say
@@ -23,6 +26,8 @@ from system import TOP, Parley, Postgres, free_port, run, say
 PARTS = {
     "calls": calls.measure,
     "counts": counts.measure,
+    "growth": growth.measure,
+    "long": long.measure,
     "checkpoints": checkpoints.measure,
     "watchers": watchers.measure,
     "mails": mails.measure,
@@ -37,6 +42,10 @@ def promises():
         "update": Promise("UpdateEvent (three new slots)", "/s", at_least=1.0),
         "confirm": Promise("ConfirmEvent", "/s", at_least=1.0),
         "list": Promise("ListLogEntries, page of 50", "/s", at_least=0.6),
+        **{f"grown: {method}": Promise(f"1,000,000 events against 10,000: {name}", "/s", at_least=0.85)
+           for method, name in METHODS.items()},
+        **{f"long: {method}": Promise(f"a log of 10,000 entries against {short}: {METHODS[method]}", "/s", at_least=0.9)
+           for method, short in long.SHORT.items()},
         "checkpoint": Promise("an entry is in a checkpoint, at most", " ms", at_most=1000),
         "memory of watchers: event": Promise("a watcher's memory in event", " KiB", at_most=20),
         "memory of watchers: gateway": Promise("a watcher's memory in the gateway", " KiB", at_most=40),
@@ -67,6 +76,8 @@ def parse():
     options.users = 2000 if quick else 10000
     options.events = 2000 if quick else 10000
     options.listed = 500
+    options.grown = 20000 if quick else 1000000
+    options.long = 1000 if quick else 10000
     options.watchers = 500 if quick else 5000
     options.mails = 2000 if quick else 20000
     return options
@@ -80,10 +91,14 @@ class Bench:
         # Of `calls`, by method: calls in a second, and the number of connections at which pgbench is the fastest.
         self.peaks, self.best_connections = {}, {}
         self.postgres = Postgres(state)
-        self.parley = Parley(self.postgres, state, "parley", options, {
-            "PARLEY_SMTP_URL": f"smtp://{sink}", "PARLEY_SENDERS": str(mails.SENDERS)})
+        self.parley = self.start("parley", state)
         self.times = "--seconds", options.seconds, "--warm-up", options.warm_up
         self.defines = [f"--define={name}={getattr(options, name)}" for name in ("users", "events", "listed")]
+
+    def start(self, database, state):
+        """A Parley of its own on the same PostgreSQL."""
+        return Parley(self.postgres, state, database, self.options, {
+            "PARLEY_SMTP_URL": f"smtp://{self.sink}", "PARLEY_SENDERS": str(mails.SENDERS)})
 
     @functools.cached_property
     def events(self):
@@ -122,7 +137,7 @@ class Bench:
         return {
             "machine": {"cores": str(os.cpu_count()), "processor": model, "load average before": self.load_average},
             "settings": {name: str(getattr(self.options, name)) for name in (
-                "rounds", "seconds", "in_flight", "users", "events")} | {"PostgreSQL": settings},
+                "rounds", "seconds", "in_flight", "users", "events", "grown", "long", "watchers", "mails")} | {"PostgreSQL": settings},
         }
 
 

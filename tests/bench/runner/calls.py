@@ -5,7 +5,8 @@ import statistics
 
 from system import say
 
-METHODS = ("create", "get", "update", "confirm", "list")
+METHODS = {"create": "CreateEvent", "get": "GetEvent", "update": "UpdateEvent", "confirm": "ConfirmEvent",
+           "list": "ListLogEntries"}
 SERVICES = ("gateway", "event", "token")
 
 

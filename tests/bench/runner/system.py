@@ -114,6 +114,11 @@ class Parley:
         run(TOP / "deploy/lib/start", env=self.environment)
         self.events = 0  # how many `fill` has made
 
+    def end(self):
+        """Also of its database nothing stays."""
+        run(TOP / "deploy/down", "--wipe", env=self.environment)
+        self.postgres.sql("postgres", f"drop database {self.database}")
+
     def sql(self, statements):
         return self.postgres.sql(self.database, statements)
 
