@@ -12,27 +12,33 @@ import time
 import calls
 import checkpoints
 import counts
+import echo
 import growth
 import long
 import mails
 import report
+import start
+import tail
 import watchers
 from calls import METHODS
 from fill import fill, fill_baseline
 from report import Promise
-from system import TOP, Parley, Postgres, free_port, run, say
+from system import TOP, Parley, Postgres, free_address, run, say
 
 # In the order in which they are measured. --quick leaves out those that need much data.
 PARTS = {
     "calls": calls.measure,
     "counts": counts.measure,
+    "tail": tail.measure,
+    "echo": echo.measure,
     "growth": growth.measure,
     "long": long.measure,
     "checkpoints": checkpoints.measure,
     "watchers": watchers.measure,
     "mails": mails.measure,
+    "start": start.measure,
 }
-QUICK = ("calls", "checkpoints", "watchers", "mails")
+QUICK = ("calls", "tail", "echo", "checkpoints", "watchers", "mails", "start")
 
 
 def promises():
@@ -42,10 +48,14 @@ def promises():
         "update": Promise("UpdateEvent (three new slots)", "/s", at_least=1.0),
         "confirm": Promise("ConfirmEvent", "/s", at_least=1.0),
         "list": Promise("ListLogEntries, page of 50", "/s", at_least=0.6),
+        "echo": Promise("echo through the gateway against direct", "/s", at_least=0.3),
+        "echo: gateway": Promise("echo: CPU of the gateway for a call", " us", at_most=70),
         **{f"grown: {method}": Promise(f"1,000,000 events against 10,000: {name}", "/s", at_least=0.85)
            for method, name in METHODS.items()},
         **{f"long: {method}": Promise(f"a log of 10,000 entries against {short}: {METHODS[method]}", "/s", at_least=0.9)
            for method, short in long.SHORT.items()},
+        **{f"tail: {method}": Promise(f"{METHODS[method]} at half of the peak, p99 against p50", " ms", at_most=5)
+           for method in tail.METHODS},
         "checkpoint": Promise("an entry is in a checkpoint, at most", " ms", at_most=1000),
         "memory of watchers: event": Promise("a watcher's memory in event", " KiB", at_most=20),
         "memory of watchers: gateway": Promise("a watcher's memory in the gateway", " KiB", at_most=40),
@@ -53,6 +63,10 @@ def promises():
         "calls beside watchers": Promise("GetEvent beside watchers, p99; without", " ms", at_most=2),
         "dispatch": Promise("mails to a local SMTP sink", "/s", at_least=0.5),
         "dispatch, kept connections": Promise("the same, the baseline keeps its connections", "/s"),
+        **{f"start: {service}": Promise(f"start to SERVING: {service}", " s", at_most=0.5)
+           for service in start.SERVICES},
+        **{f"memory: {service}": Promise(f"memory at rest: {service}", " MiB", at_most=40)
+           for service in start.SERVICES},
     }
 
 
@@ -73,7 +87,7 @@ def parse():
     options.seconds = options.seconds or (1 if quick else 5)
     options.warm_up = 0.5 if quick else 1
     options.connections = (8, 16, 32)
-    options.users = 2000 if quick else 10000
+    options.users = 10000
     options.events = 2000 if quick else 10000
     options.listed = 500
     options.grown = 20000 if quick else 1000000
@@ -88,10 +102,12 @@ class Bench:
 
     def __init__(self, options, state, sink):
         self.options, self.state, self.sink, self.promises, self.details = options, state, sink, promises(), {}
-        # Of `calls`, by method: calls in a second, and the number of connections at which pgbench is the fastest.
+        # By method: calls in a second, and the number of connections at which pgbench is the fastest.
         self.peaks, self.best_connections = {}, {}
         self.postgres = Postgres(state)
         self.parley = self.start("parley", state)
+        # Their names; with them come the users, so that no call that counts meets a new one.
+        self.events = fill(self.parley, options.events, 10)
         self.times = "--seconds", options.seconds, "--warm-up", options.warm_up
         self.defines = [f"--define={name}={getattr(options, name)}" for name in ("users", "events", "listed")]
 
@@ -101,13 +117,8 @@ class Bench:
             "PARLEY_SMTP_URL": f"smtp://{self.sink}", "PARLEY_SENDERS": str(mails.SENDERS)})
 
     @functools.cached_property
-    def events(self):
-        """Names of events for the generator of load."""
-        return fill(self.parley, self.options.events, 10)
-
-    @functools.cached_property
     def listed(self):
-        """Of those with more entries than a page."""
+        """Names of events with more entries than a page."""
         return fill(self.parley, self.options.listed, 60)
 
     @functools.cached_property
@@ -116,12 +127,18 @@ class Bench:
 
     def make_events(self):
         """On either side, those that there are not yet."""
-        return self.events, self.listed, self.baseline
+        return self.listed, self.baseline
 
     def events_of(self, method):
         if method == "create":
             return ()
         return "--names-file", self.listed if method == "list" else self.events
+
+    def peak(self, method):
+        """Calls in a second."""
+        if method not in self.peaks:
+            self.peaks[method] = self.parley.load(method, *self.times, *self.events_of(method))["per_second"]
+        return self.peaks[method]
 
     def checkpoint(self):
         """What was written before is written out, and concerns no later round."""
@@ -148,7 +165,7 @@ def main():
     began, load_average = time.monotonic(), "%.2f" % os.getloadavg()[0]
     # What a run that was killed left.
     run(TOP / "deploy/down", "--wipe")
-    sink = f"127.0.0.1:{free_port()}"
+    sink = free_address()
     user = ("-u", "nobody") if os.geteuid() == 0 else ()
     with subprocess.Popen(["/usr/sbin/smtp-sink", *user, sink, "1024"], stderr=subprocess.DEVNULL) as sinking:
         try:

@@ -3,7 +3,7 @@ for each call: with 8, 16 and 32 connections, of which the best counts."""
 
 import statistics
 
-from system import say
+from system import cpu_seconds, say
 
 METHODS = {"create": "CreateEvent", "get": "GetEvent", "update": "UpdateEvent", "confirm": "ConfirmEvent",
            "list": "ListLogEntries"}
@@ -38,9 +38,9 @@ def measure(bench):
 
 
 def of_parley(bench, method):
-    rows, before = bench.parley.rows(), cpu_seconds(bench)
+    rows, before = bench.parley.rows(), cpu_of_all(bench)
     result = bench.parley.load(method, *bench.times, *bench.events_of(method))
-    spent = spent_since(before, cpu_seconds(bench), result["answered"])
+    spent = spent_since(before, cpu_of_all(bench), result["answered"])
     bench.parley.check_rows(rows, *rows_of(method, result["answered"]))
     return result | spent
 
@@ -56,8 +56,8 @@ def of_baseline(bench, method, connections):
     return result | {"postgres_us": 1e6 * (bench.postgres.cpu_seconds() - before) / result["calls"]}
 
 
-def cpu_seconds(bench):
-    return {service: bench.parley.cpu_seconds(service) for service in SERVICES} | {
+def cpu_of_all(bench):
+    return {service: cpu_seconds(bench.parley.pid(service)) for service in SERVICES} | {
         "postgres": bench.postgres.cpu_seconds()}
 
 

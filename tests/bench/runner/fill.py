@@ -2,7 +2,7 @@
 
 import subprocess
 
-from system import BENCH, TOP, run, say, wait
+from system import BENCH, BIN, run, say, wait
 
 # The columns that fill.cc writes, of each table.
 COLUMNS = {
@@ -28,7 +28,7 @@ def fill(parley, events, entries):
         if table != "users" or parley.events == 0:
             copy(parley, table, columns, options)
     names = parley.state / f"names.{parley.events}"
-    names.write_text(run(TOP / "build/bin/parley-bench-fill", "names", *options))
+    names.write_text(run(BIN / "parley-bench-fill", "names", *options))
     parley.events += events
     wait(600, lambda: sequenced(parley), "the tree of the log does not grow")
     parley.sql("vacuum analyze")
@@ -36,7 +36,7 @@ def fill(parley, events, entries):
 
 
 def copy(parley, table, columns, options):
-    command = [str(word) for word in (TOP / "build/bin/parley-bench-fill", table, *options)]
+    command = [str(word) for word in (BIN / "parley-bench-fill", table, *options)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as rows:
         run(*parley.postgres.psql(parley.database, f"--command=copy {table} ({columns}) from stdin (format binary)"),
             stdin=rows.stdout)

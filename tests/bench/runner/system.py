@@ -1,6 +1,7 @@
 """What is measured, and what it is measured with: PostgreSQL, a Parley that was started on it, and the generators of
 load. A command that fails ends everything."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -13,6 +14,7 @@ import time
 TOP = pathlib.Path(__file__).resolve().parents[3]
 BENCH = TOP / "tests/bench"
 POSTGRES = "/usr/lib/postgresql/15/bin/"
+BIN = TOP / "build/bin"
 TICK = 1 / os.sysconf("SC_CLK_TCK")
 
 
@@ -26,10 +28,10 @@ def run(*command, **options):
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, **options).stdout
 
 
-def free_port():
+def free_address():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+        return f"127.0.0.1:{probe.getsockname()[1]}"
 
 
 def wait(seconds, condition, what):
@@ -45,14 +47,26 @@ def stat(pid):
     return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
 
 
+def cpu_seconds(pid):
+    return sum(int(field) for field in stat(pid)[11:13]) * TICK
+
+
+def resident_kib(pid):
+    return int(re.search(r"^VmRSS:\s*(\d+) kB", pathlib.Path(f"/proc/{pid}/status").read_text(), re.M)[1])
+
+
+def place(state, name):
+    """Where a state has what is not in its folder."""
+    return re.search(rf"^{name}=(.*)", (state / "places").read_text(), re.M)[1]
+
+
 class Postgres:
     """A cluster, which is started in a state folder."""
 
     def __init__(self, state):
         self.state = state
         run(TOP / "deploy/lib/cluster", "start", state, "--measured")
-        places = dict(line.split("=", 1) for line in (state / "places").read_text().splitlines())
-        self.host = places["sockets"] + "/postgresql"
+        self.host = place(state, "sockets") + "/postgresql"
         self.pid = int(run(TOP / "deploy/lib/cluster", "status", state))
 
     def url(self, user, database):
@@ -81,14 +95,14 @@ class Postgres:
 
     def cpu_seconds(self):
         """So far, of all its processes: those that have ended count for the first one."""
-        ticks = sum(int(field) for field in stat(self.pid)[11:15])
+        seconds = sum(int(field) for field in stat(self.pid)[11:15]) * TICK
         for task in pathlib.Path(f"/proc/{self.pid}/task").iterdir():
             for child in (task / "children").read_text().split():
                 try:
-                    ticks += sum(int(field) for field in stat(child)[11:13])
+                    seconds += cpu_seconds(child)
                 except (FileNotFoundError, ProcessLookupError):
                     pass
-        return ticks * TICK
+        return seconds
 
 
 class Parley:
@@ -104,14 +118,15 @@ class Parley:
 
     def __init__(self, postgres, state, database, options, settings):
         self.postgres, self.state, self.database, self.options = postgres, state, database, options
-        self.port = free_port()
+        self.address = free_address()
         if database != "parley":
             self.postgres.sql("postgres", f"create database {database} owner parley_owner")
         self.environment = os.environ | self.SETTINGS | settings | {
-            "PARLEY_STATE": str(state), "PARLEY_GATEWAY_PORT": str(self.port),
+            "PARLEY_STATE": str(state), "PARLEY_GATEWAY_PORT": self.address.split(":")[1],
             "PARLEY_DATABASE_URL": postgres.url("parley_service", database),
             "PARLEY_DATABASE_OWNER_URL": postgres.url("parley_owner", database)}
         run(TOP / "deploy/lib/start", env=self.environment)
+        self.sockets = place(state, "sockets") + "/services"
         self.events = 0  # how many `fill` has made
 
     def end(self):
@@ -137,19 +152,31 @@ class Parley:
     def pid(self, service):
         return int((self.state / "processes" / service).read_text().split()[0])
 
-    def cpu_seconds(self, service):
-        return sum(int(field) for field in stat(self.pid(service))[11:13]) * TICK
+    def command(self, service):
+        """By which it was started, but for where it serves."""
+        words = pathlib.Path(f"/proc/{self.pid(service)}/cmdline").read_text().split("\0")[:-1]
+        listen = words.index("--listen")
+        return words[:listen] + words[listen + 2:]
 
-    def resident_kib(self, service):
-        status = pathlib.Path(f"/proc/{self.pid(service)}/status").read_text()
-        return int(re.search(r"^VmRSS:\s*(\d+) kB", status, re.M)[1])
-
-    def load_command(self, kind, *options, in_flight=None):
+    def load_command(self, kind, *options, in_flight=None, address=None):
         return [str(word) for word in (
-            TOP / "build/bin/parley-bench-load", "--gateway", f"127.0.0.1:{self.port}", "--api-key-file",
+            BIN / "parley-bench-load", "--gateway", address or self.address, "--api-key-file",
             self.state / "keys/member", "--in-flight", in_flight or self.options.in_flight, "--users",
             self.options.users, kind, *options)]
 
-    def load(self, kind, *options, in_flight=None):
+    def load(self, kind, *options, **where):
         """What the generator says of its calls."""
-        return json.loads(run(*self.load_command(kind, *options, in_flight=in_flight)))
+        return json.loads(run(*self.load_command(kind, *options, **where)))
+
+    @contextlib.contextmanager
+    def serving(self, name, address, *command):
+        """Runs one more process for as long as the block lasts, from when it serves at the address on."""
+        environment = {name: value for name, value in self.environment.items() if name != "PARLEY_DATABASE_OWNER_URL"}
+        command = [str(word) for word in (*command, "--listen", address)]
+        with open(self.state / f"logs/{name}.log", "w") as log, subprocess.Popen(
+                command, env=environment, stdout=log, stderr=log) as process:
+            try:
+                run(BIN / "parleyctl", "health", address, "--wait", 10)
+                yield process
+            finally:
+                process.terminate()

@@ -5,13 +5,13 @@ import json
 import subprocess
 import sys
 
-from system import say
+from system import resident_kib, say
 
 
 def measure(bench):
     watchers = bench.options.watchers
     bench.details["watchers"] = {"number": watchers}
-    memory = {service: bench.parley.resident_kib(service) for service in ("event", "gateway")}
+    memory = {service: resident_kib(bench.parley.pid(service)) for service in ("event", "gateway")}
     alone = views(bench)
     command = bench.parley.load_command("watch", "--watchers", watchers, "--seconds", bench.options.seconds)
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as watching:
@@ -20,7 +20,7 @@ def measure(bench):
         if watching.stdout.readline() != "open\n":
             sys.exit("tests/bench/run: the watchers failed")
         for service in memory:
-            each = (bench.parley.resident_kib(service) - memory[service]) / watchers
+            each = (resident_kib(bench.parley.pid(service)) - memory[service]) / watchers
             bench.promises[f"memory of watchers: {service}"].measured([each])
         told = json.loads(watching.stdout.readline() or sys.exit("tests/bench/run: the watchers failed"))
         bench.promises["watchers told"].measured([told["max_ms"]])
