@@ -174,10 +174,10 @@ int Connection::OnFrame(nghttp2_session*, const nghttp2_frame* frame, void* self
   auto& connection = *static_cast<Connection*>(self);
   if (frame->hd.type == NGHTTP2_SETTINGS) connection.has_settings_ = true;
   if (frame->hd.type == NGHTTP2_GOAWAY && connection.status_.ok()) {
-    const auto& goaway = frame->goaway;
-    connection.status_ = absl::UnavailableError(absl::StrCat(
-        connection.address_, ": the server ends the connection (GOAWAY): ", nghttp2_http2_strerror(goaway.error_code),
-        " ", std::string(Text(goaway.opaque_data, goaway.opaque_data_len))));
+    const std::string_view why = Text(frame->goaway.opaque_data, frame->goaway.opaque_data_len);
+    connection.status_ = absl::UnavailableError(
+        absl::StrCat(connection.address_, ": the server ends the connection: GOAWAY, ",
+                     nghttp2_http2_strerror(frame->goaway.error_code), why.empty() ? "" : ", ", std::string(why)));
   }
   return 0;
 }

@@ -40,6 +40,9 @@ absl::Status Run::Go() {
   }
   while (under_way_ > 0 || (is_open() && MayStart())) PARLEY_RETURN_IF_ERROR(Turn());
   cpu_us_ = CpuMicroseconds() - cpu_before;
+  if (error_.ok() && pace_.count == 0 && milliseconds_.empty()) {
+    return absl::UnavailableError("no call was answered within the time that counts");
+  }
   return error_;
 }
 
@@ -74,8 +77,9 @@ absl::Status Run::Turn() {
 // Callers who know nothing of each other come in a Poisson process, which has bursts; calls in step would meet none,
 // and a queue would look shorter than it is. The times are the same in each run.
 void Run::StartDue() {
+  if (!is_open()) return;
   std::exponential_distribution<double> pause(pace_.rate);
-  for (const auto now = Clock::now(); is_open() && next_ <= now && MayStart(); next_ += Span(pause(random_))) {
+  for (const auto now = Clock::now(); next_ <= now && MayStart(); next_ += Span(pause(random_))) {
     if (under_way_ >= kMostUnderWay) {
       error_ = absl::ResourceExhaustedError(
           absl::StrFormat("the server does not keep up with %g calls/s: %d are under way", pace_.rate, under_way_));
