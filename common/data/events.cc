@@ -9,23 +9,16 @@ namespace {
 
 constexpr int64_t kMaxScanned = 1000;
 
-// What kFind, kLock and the lists begin with. Users and parties are looked up for each event by itself, so that the
-// plan is the same at any size of the tables. The parties never change, so that reading them beside the locked row is
-// safe.
+// What kFind and kLock begin with. The initiator is looked up for each event by itself, so that the plan is the same at
+// any size of the tables.
 #define PARLEY_SELECT_EVENTS                                                                                          \
   "select e.event_id, e.title, e.slots, e.state, e.revision, e.quorum, e.confirmed_by, e.time_zone, e.initiator_id, " \
-  "       (select local_part from users where user_id = e.initiator_id), "                                            \
-  "       (select domain from users where user_id = e.initiator_id), "                                                \
-  "       e.confirmed_ids, e.create_time, e.update_time, e.delete_time, e.last_sequence, "                            \
-  "       p.user_ids, p.local_parts, p.domains, e.predecessor_id, e.successor_id, "                                   \
-  "       e.last_hash, p.erased_ids "                                                                                 \
-  "from events e cross join lateral ("                                                                                \
-  "  select array_agg(q.user_id order by q.position) as user_ids, "                                                   \
-  "         array_agg(q.local_part order by q.position) as local_parts, "                                             \
-  "         array_agg((select domain from users u where u.user_id = q.user_id) order by q.position) as domains, "     \
-  "         array_agg(q.user_id) filter (where q.erased) as erased_ids "                                              \
-  "  from event_parties q where q.event_id = e.event_id) p "
+  "       (select array[local_part, domain] from users where user_id = e.initiator_id), "                             \
+  "       e.confirmed_ids, e.create_time, e.update_time, e.delete_time, e.last_sequence, e.predecessor_id, "          \
+  "       e.successor_id, e.last_hash "                                                                               \
+  "from events e where e.event_id = any($1) order by e.event_id"
 
+// Without its parties.
 Event EventOf(const Row& row) {
   Event event;
   event.id = row.GetUuid(0);
@@ -37,27 +30,17 @@ Event EventOf(const Row& row) {
   event::v1::AgreementPolicy::ConfirmedBy_Parse(std::string(row.GetText(6)), &event.confirmed_by);
   event.time_zone = row.GetText(7);
   event.initiator_id = row.GetUuid(8);
-  event.initiator = {std::string(row.GetText(9)), std::string(row.GetText(10))};
-  event.confirmed_ids = row.GetUuids(11);
-  event.create_time = row.GetTime(12);
-  event.update_time = row.GetTime(13);
-  if (!row.IsNull(14)) event.delete_time = row.GetTime(14);
-  event.last_sequence = row.GetInt(15);
-  const auto user_ids = row.GetUuids(16);
-  const auto local_parts = row.GetTexts(17);
-  const auto domains = row.GetTexts(18);
-  if (!row.IsNull(19)) event.predecessor_id = row.GetUuid(19);
-  if (!row.IsNull(20)) event.successor_id = row.GetUuid(20);
-  event.last_hash = row.GetText(21);
-  for (size_t i = 0; i < user_ids.size(); ++i) event.parties.push_back({user_ids[i], {local_parts[i], domains[i]}});
-  for (const Uuid& id : row.GetUuids(22)) std::ranges::find(event.parties, id, &Party::user_id)->erased = true;
+  const auto initiator = row.GetTexts(9);
+  if (initiator.size() == 2) event.initiator = {initiator[0], initiator[1]};
+  event.confirmed_ids = row.GetUuids(10);
+  event.create_time = row.GetTime(11);
+  event.update_time = row.GetTime(12);
+  if (!row.IsNull(13)) event.delete_time = row.GetTime(13);
+  event.last_sequence = row.GetInt(14);
+  if (!row.IsNull(15)) event.predecessor_id = row.GetUuid(15);
+  if (!row.IsNull(16)) event.successor_id = row.GetUuid(16);
+  event.last_hash = row.GetText(17);
   return event;
-}
-
-std::vector<Event> EventsOf(const Result& result) {
-  std::vector<Event> events;
-  for (int i = 0; i < result.size(); ++i) events.push_back(EventOf(result[i]));
-  return events;
 }
 
 }  // namespace
@@ -71,19 +54,36 @@ bool Event::HasConfirmed(const Uuid& user_id) const {
   return std::ranges::find(confirmed_ids, user_id) != confirmed_ids.end();
 }
 
-constexpr Statement kFind{"find_events", PARLEY_SELECT_EVENTS "where e.event_id = any($1) order by e.event_id"};
+constexpr Statement kFind{"find_events", PARLEY_SELECT_EVENTS};
 
-absl::StatusOr<std::vector<Event>> Events::Find(absl::Span<const Uuid> ids) {
-  PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kFind, Params().AddUuids(ids)));
-  return EventsOf(result);
-}
+absl::StatusOr<std::vector<Event>> Events::Find(absl::Span<const Uuid> ids) { return Read(kFind, ids); }
 
-constexpr Statement kLock{"lock_events",
-                          PARLEY_SELECT_EVENTS "where e.event_id = any($1) order by e.event_id for no key update of e"};
+constexpr Statement kLock{"lock_events", PARLEY_SELECT_EVENTS " for no key update of e"};
 
-absl::StatusOr<std::vector<Event>> Events::Lock(absl::Span<const Uuid> ids) {
-  PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kLock, Params().AddUuids(ids)));
-  return EventsOf(result);
+absl::StatusOr<std::vector<Event>> Events::Lock(absl::Span<const Uuid> ids) { return Read(kLock, ids); }
+
+// A statement of its own: as aggregates beside their events, parties cost three times as much.
+constexpr Statement kParties{"parties_of_events", R"sql(
+  select p.event_id, p.user_id, p.local_part, (select domain from users u where u.user_id = p.user_id), p.erased
+  from event_parties p where p.event_id = any($1) order by p.event_id, p.position)sql"};
+
+absl::StatusOr<std::vector<Event>> Events::Read(const Statement& statement, absl::Span<const Uuid> ids) {
+  std::vector<Event> events;
+  PARLEY_ASSIGN_OR_RETURN(const Result rows, tx_.Execute(statement, Params().AddUuids(ids)));
+  for (int i = 0; i < rows.size(); ++i) events.push_back(EventOf(rows[i]));
+  if (events.empty()) return events;
+  PARLEY_ASSIGN_OR_RETURN(const Result parties, tx_.Execute(kParties, Params().AddUuids(ids)));
+  auto event = events.begin();
+  for (int i = 0; i < parties.size(); ++i) {
+    const Row row = parties[i];
+    while (event != events.end() && event->id < row.GetUuid(0)) ++event;
+    if (event == events.end() || event->id != row.GetUuid(0)) continue;
+    Party& party = event->parties.emplace_back();
+    party.user_id = row.GetUuid(1);
+    party.address = {std::string(row.GetText(2)), std::string(row.GetText(3))};
+    party.erased = row.GetBool(4);
+  }
+  return events;
 }
 
 constexpr Statement kGoneBeyond{"events_gone_beyond", R"sql(
@@ -265,17 +265,47 @@ absl::Status Events::Insert(absl::Span<const Event> events) {
   return tx_.Execute(kInsert, params).status();
 }
 
-constexpr Statement kSave{"save_event", R"sql(
-  update events set title = $2, slots = $3, state = $4, revision = $5, time_zone = $6, confirmed_ids = $7,
-                    update_time = $8, delete_time = $9, successor_id = $10
-  where event_id = $1)sql"};
+constexpr Statement kSave{"save_events", R"sql(
+  update events e
+  set title = n.title, slots = ($4::tstzrange[])[n.first_slot:n.last_slot], state = n.state, revision = n.revision,
+      time_zone = n.time_zone, confirmed_ids = ($9::uuid[])[n.first_confirmed:n.last_confirmed],
+      update_time = n.update_time, delete_time = nullif(n.delete_time, 'infinity'),
+      successor_id = nullif(n.successor_id, '00000000-0000-0000-0000-000000000000'),
+      last_sequence = n.last_sequence, last_hash = n.last_hash
+  from unnest($1::uuid[], $2::text[], $3::int8[], $5::int8[], $6::text[], $7::int8[], $8::text[], $10::int8[],
+              $11::int8[], $12::timestamptz[], $13::timestamptz[], $14::uuid[], $15::int8[], $16::bytea[])
+    as n (event_id, title, first_slot, last_slot, state, revision, time_zone, first_confirmed, last_confirmed,
+          update_time, delete_time, successor_id, last_sequence, last_hash)
+  where e.event_id = n.event_id)sql"};
 
-absl::Status Events::Save(const Event& event) {
+absl::Status Events::Save(absl::Span<const Event> events) {
+  std::vector<Uuid> ids, confirmed, successors;
+  std::vector<std::string> titles, states, time_zones, hashes;
+  std::vector<int64_t> first_slots, last_slots, revisions, first_confirmed, last_confirmed, sequences;
+  std::vector<absl::Time> update_times, delete_times;
+  std::vector<Slot> slots;
+  for (const Event& event : events) {
+    ids.push_back(event.id);
+    titles.push_back(event.title);
+    first_slots.push_back(static_cast<int64_t>(slots.size()) + 1);
+    slots.insert(slots.end(), event.slots.begin(), event.slots.end());
+    last_slots.push_back(static_cast<int64_t>(slots.size()));
+    states.push_back(event::v1::Event::State_Name(event.state));
+    revisions.push_back(event.revision);
+    time_zones.push_back(event.time_zone);
+    first_confirmed.push_back(static_cast<int64_t>(confirmed.size()) + 1);
+    confirmed.insert(confirmed.end(), event.confirmed_ids.begin(), event.confirmed_ids.end());
+    last_confirmed.push_back(static_cast<int64_t>(confirmed.size()));
+    update_times.push_back(event.update_time);
+    delete_times.push_back(event.delete_time.value_or(absl::InfiniteFuture()));
+    successors.push_back(event.successor_id.value_or(Uuid{}));
+    sequences.push_back(event.last_sequence);
+    hashes.push_back(event.last_hash);
+  }
   Params params;
-  params.Add(event.id).Add(event.title).AddSlots(event.slots).Add(event::v1::Event::State_Name(event.state));
-  params.Add(event.revision).Add(event.time_zone).AddUuids(event.confirmed_ids).Add(event.update_time);
-  event.delete_time ? params.Add(*event.delete_time) : params.AddNull();
-  event.successor_id ? params.Add(*event.successor_id) : params.AddNull();
+  params.AddUuids(ids).AddTexts(titles).AddInts(first_slots).AddSlots(slots).AddInts(last_slots).AddTexts(states);
+  params.AddInts(revisions).AddTexts(time_zones).AddUuids(confirmed).AddInts(first_confirmed).AddInts(last_confirmed);
+  params.AddTimes(update_times).AddTimes(delete_times).AddUuids(successors).AddInts(sequences).AddByteStrings(hashes);
   return tx_.Execute(kSave, params).status();
 }
 

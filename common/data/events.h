@@ -104,11 +104,11 @@ class Events {
   absl::StatusOr<EventPage> List(const EventQuery& query, const std::optional<EventCursor>& after, int limit);
   // New events, without successors, whose first entries are appended: with `last_sequence` and `last_hash` of these.
   absl::Status Insert(absl::Span<const Event> events);
-  // Writes all that can change, but for the place of the last entry, which LogEntries::Append moves. The row must be
-  // locked.
-  absl::Status Save(const Event& event);
+  // Writes all that can change, `last_sequence` and `last_hash` as well. The rows must be locked.
+  absl::Status Save(absl::Span<const Event> events);
 
  private:
+  absl::StatusOr<std::vector<Event>> Read(const Statement& statement, absl::Span<const Uuid> ids);
   Transaction& tx_;
 };
 

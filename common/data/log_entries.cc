@@ -72,21 +72,19 @@ absl::Status LogEntries::NameStaff(std::vector<LogEntry>& entries) {
 }
 
 constexpr Statement kAppend{"append_log_entries", R"sql(
-  with entry as (
-    select * from unnest($1::uuid[], $2::int8[], $3::timestamptz[], $4::text[], $5::uuid[], $6::int8[], $7::int8[],
-                         $8::int8[], $10::bytea[], $11::bytea[], $12::bytea[])
-      as n (event_id, sequence, create_time, occurrence, effector_id, revision, first_slot, last_slot, data, named, hash)
-  ), head as (
+  with head as (
     update events e set last_sequence = h.sequence, last_hash = h.hash
-    from (select distinct on (event_id) event_id, sequence, hash from entry where sequence > 1
-          order by event_id, sequence desc) h
-    where e.event_id = h.event_id and e.last_sequence < h.sequence
+    from unnest($13::uuid[], $14::int8[], $15::bytea[]) as h (event_id, sequence, hash)
+    where e.event_id = h.event_id
   ), unsequenced as (
     insert into unsequenced_entries (event_ids, sequences, hashes) values ($1, $2, $12))
   insert into log_entries (event_id, sequence, create_time, occurrence, effector_id, revision, slots, data, named, hash)
   select event_id, sequence, create_time, occurrence, effector_id, revision,
          ($9::tstzrange[])[first_slot:last_slot], data, named, hash
-  from entry)sql"};
+  from unnest($1::uuid[], $2::int8[], $3::timestamptz[], $4::text[], $5::uuid[], $6::int8[], $7::int8[], $8::int8[],
+              $10::bytea[], $11::bytea[], $12::bytea[])
+    as n (event_id, sequence, create_time, occurrence, effector_id, revision, first_slot, last_slot, data, named,
+          hash))sql"};
 
 constexpr Statement kAppendEnded{
     "append_ended_event", "insert into ended_events (event_id, sequence, next_attempt_time) values ($1, $2, now())"};
@@ -108,11 +106,16 @@ absl::StatusOr<std::vector<std::string>> LogEntries::Append(absl::Span<const Log
   std::vector<absl::Time> times;
   std::vector<std::string> occurrences, data, named, hashes;
   std::vector<Slot> slots;
-  std::map<Uuid, std::string> last_hashes;  // of the events that have several of the entries
+  struct Head {
+    int64_t sequence;
+    std::string hash;
+    bool with_event;
+  };
+  std::map<Uuid, Head> heads;
   for (LogEntry& entry : entries) {
     entry.data_bytes = entry.data.SerializeAsString();
-    std::string& last_hash = last_hashes.try_emplace(entry.event_id, entry.previous_hash).first->second;
-    last_hash = tlog::LeafHash(RecordOf(entry, last_hash));
+    Head& head = heads.try_emplace(entry.event_id, Head{0, entry.previous_hash, false}).first->second;
+    head = {entry.sequence, tlog::LeafHash(RecordOf(entry, head.hash)), head.with_event || entry.with_event};
     events.push_back(entry.event_id);
     sequences.push_back(entry.sequence);
     times.push_back(entry.create_time);
@@ -124,12 +127,22 @@ absl::StatusOr<std::vector<std::string>> LogEntries::Append(absl::Span<const Log
     last_slots.push_back(static_cast<int64_t>(slots.size()));
     data.push_back(std::move(entry.data_bytes));
     named.push_back(std::move(entry.named));
-    hashes.push_back(last_hash);
+    hashes.push_back(head.hash);
+  }
+  std::vector<Uuid> moved_ids;
+  std::vector<int64_t> last_sequences;
+  std::vector<std::string> last_hashes;
+  for (auto& [id, head] : heads) {
+    if (head.with_event) continue;
+    moved_ids.push_back(id);
+    last_sequences.push_back(head.sequence);
+    last_hashes.push_back(std::move(head.hash));
   }
   Params params;
   params.AddUuids(events).AddInts(sequences).AddTimes(times).AddTexts(occurrences).AddUuids(effectors);
   params.AddInts(revisions).AddInts(first_slots).AddInts(last_slots).AddSlots(slots).AddByteStrings(data);
   params.AddByteStrings(named).AddByteStrings(hashes);
+  params.AddUuids(moved_ids).AddInts(last_sequences).AddByteStrings(last_hashes);
   PARLEY_RETURN_IF_ERROR(tx_.Execute(kAppend, params).status());
   for (const LogEntry& entry : entries) {
     if (!Ends(entry.data)) continue;
@@ -212,10 +225,6 @@ absl::StatusOr<std::vector<NamedUser>> LogEntries::ListNamed(absl::Span<const Uu
   return named;
 }
 
-constexpr Statement kList{"list_log_entries", R"sql(
-  select event_id, sequence, create_time, occurrence, effector_id, revision, slots, data, named, hash
-  from log_entries where event_id = $1 and sequence > $2 order by sequence limit $3)sql"};
-
 namespace {
 
 absl::StatusOr<LogEntry> ParsedEntryOf(const Row& row, int column) {
@@ -234,10 +243,35 @@ absl::StatusOr<std::vector<LogEntry>> EntriesOf(const Result& result) {
 
 }  // namespace
 
-absl::StatusOr<std::vector<LogEntry>> LogEntries::List(const Uuid& event_id, int64_t after, int limit) {
+constexpr Statement kList{"list_log_entries", R"sql(
+  select e.event_id, e.sequence, e.create_time, e.occurrence, e.effector_id, e.revision, e.slots, e.data, e.named, e.hash,
+         r.number
+  from unnest($1::uuid[], $2::int8[], $3::int8[]) with ordinality as r (event_id, after, most, number)
+  cross join lateral (select * from log_entries l where l.event_id = r.event_id and l.sequence > r.after
+                      order by l.sequence limit r.most) e
+  order by r.number, e.sequence)sql"};
+
+absl::StatusOr<std::vector<std::vector<LogEntry>>> LogEntries::List(absl::Span<const LogRange> ranges) {
+  std::vector<Uuid> event_ids;
+  std::vector<int64_t> after, limits;
+  for (const LogRange& range : ranges) {
+    event_ids.push_back(range.event_id);
+    after.push_back(range.after);
+    limits.push_back(range.limit);
+  }
   PARLEY_ASSIGN_OR_RETURN(const Result result,
-                          tx_.Execute(kList, Params().Add(event_id).Add(after).Add(int64_t{limit})));
-  return EntriesOf(result);
+                          tx_.Execute(kList, Params().AddUuids(event_ids).AddInts(after).AddInts(limits)));
+  std::vector<std::vector<LogEntry>> listed(ranges.size());
+  for (int i = 0; i < result.size(); ++i) {
+    PARLEY_ASSIGN_OR_RETURN(LogEntry entry, ParsedEntryOf(result[i], 0));
+    listed[static_cast<size_t>(result[i].GetInt(10)) - 1].push_back(std::move(entry));
+  }
+  return listed;
+}
+
+absl::StatusOr<std::vector<LogEntry>> LogEntries::List(const Uuid& event_id, int64_t after, int limit) {
+  PARLEY_ASSIGN_OR_RETURN(auto listed, List({{event_id, after, limit}}));
+  return std::move(listed.front());
 }
 
 constexpr Statement kListBehind{"list_log_entries_behind", R"sql(

@@ -36,9 +36,11 @@ struct LogEntry {
   std::string data_bytes;
   std::string hash;
 
-  // Of entries that are to be appended: the hash of the one before, and those who are on the log without being parties.
+  // Of entries that are to be appended: the hash of the one before, those who are on the log without being parties, and
+  // whether Events::Insert or Save follows, which moves the event's place in its log on with all else.
   std::string previous_hash;
   std::vector<Uuid> staff_ids;
+  bool with_event = false;
 };
 
 // From the columns event_id, sequence, create_time, occurrence, effector_id, revision, slots, data, named and hash of
@@ -73,6 +75,13 @@ struct LogPosition {
   int64_t sequence = 0;
 };
 
+// A part of the log of an event: at most `limit` entries from the one after `after` on.
+struct LogRange {
+  Uuid event_id;
+  int64_t after = 0;
+  int64_t limit = 0;
+};
+
 // An entry that is in the tree of all logs.
 struct PlacedEntry {
   int64_t leaf_index = 0;
@@ -84,12 +93,14 @@ class LogEntries {
  public:
   explicit LogEntries(Transaction& tx) : tx_(tx) {}
 
-  // Adds the entries, and moves each event's last_sequence and last_hash on to the last of its entries (but for first
-  // entries: Events::Insert follows). Whoever calls holds the events' rows and has numbered the entries on from
-  // last_sequence. Answers with the hash of each. Staff whom the log has not named yet are named by the entry. Entries
-  // that end their event are noted in EndedEvents, all of them for the sequencer of the tree.
+  // Adds the entries, and moves each event's last_sequence and last_hash on to the last of its entries, unless one of
+  // them is with_event. Whoever calls holds the events' rows and has numbered the entries on from last_sequence, those
+  // of one event in their order. Answers with the hash of each. Staff whom the log has not named yet are named by the
+  // entry. Entries that end their event are noted in EndedEvents, all of them for the sequencer of the tree.
   absl::StatusOr<std::vector<std::string>> Append(absl::Span<const LogEntry> entries);
-  // Oldest first, from the one after `after` on. DATA_LOSS (CHAIN_BROKEN) where one cannot be read.
+  // Of each range its entries, oldest first. DATA_LOSS (CHAIN_BROKEN) where one cannot be read.
+  absl::StatusOr<std::vector<std::vector<LogEntry>>> List(absl::Span<const LogRange> ranges);
+  // Of one.
   absl::StatusOr<std::vector<LogEntry>> List(const Uuid& event_id, int64_t after, int limit);
   // Of each log those behind the position, at most `limit` of each, in the order of events and sequences. Errors as
   // List.

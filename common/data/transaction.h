@@ -7,6 +7,7 @@
 //   });
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <type_traits>
@@ -73,11 +74,11 @@ const absl::Status& StatusOf(const absl::StatusOr<T>& result) {
 
 // Runs `fn(Transaction&)`, which returns a Status or a StatusOr, and commits where it is OK. After a deadlock or a
 // serialization failure fn runs again, five times at the most, so it must not change anything outside; never after a
-// commit in doubt, since then the change may stand already. Errors: those of fn, UNAVAILABLE, DEADLINE_EXCEEDED,
-// UNKNOWN (OUTCOME_UNKNOWN). Thread-safe.
+// commit in doubt, since then the change may stand already. `before_commit` is called where one is set. Errors: those
+// of fn, UNAVAILABLE, DEADLINE_EXCEEDED, UNKNOWN (OUTCOME_UNKNOWN). Thread-safe.
 template <class Fn>
-auto Transact(Pool& pool, absl::Time deadline, Fn&& fn, Isolation isolation = Isolation::kReadCommitted)
-    -> std::invoke_result_t<Fn&, Transaction&> {
+auto Transact(Pool& pool, absl::Time deadline, Fn&& fn, Isolation isolation = Isolation::kReadCommitted,
+              const std::function<void()>& before_commit = nullptr) -> std::invoke_result_t<Fn&, Transaction&> {
   constexpr int kRuns = 5;
   for (int run = 1;; ++run) {
     auto transaction = Transaction::Begin(pool, deadline, isolation);
@@ -85,6 +86,7 @@ auto Transact(Pool& pool, absl::Time deadline, Fn&& fn, Isolation isolation = Is
     auto result = fn(**transaction);
     absl::Status status = StatusOf(result);
     if (status.ok()) {
+      if (before_commit) before_commit();
       status = (*transaction)->Commit();
       if (status.ok()) return result;
     }

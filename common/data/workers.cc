@@ -4,57 +4,79 @@
 #include "common/status/status.h"
 
 namespace parley::data {
+namespace {
 
-Workers::Workers(int threads, int capacity) : capacity_(capacity) {
-  for (int i = 0; i < threads; ++i) {
-    shards_.push_back(std::make_unique<Shard>());
-    threads_.emplace_back([this, shard = shards_.back().get()] { RunShard(*shard); });
+// Who does not get on with a batch, because it waits for a row of another process, say, keeps the others no longer.
+constexpr absl::Duration kPatience = absl::Milliseconds(20);
+
+}  // namespace
+
+class Workers::HeldTurn final : public Turn {
+ public:
+  HeldTurn(Workers& workers, bool is_held) : workers_(workers), is_held_(is_held) {}
+  ~HeldTurn() override { Pass(); }
+  void Pass() override {
+    if (!is_held_) return;
+    is_held_ = false;
+    absl::MutexLock lock(&workers_.mutex_);
+    workers_.is_turn_taken_ = false;
   }
+
+ private:
+  Workers& workers_;
+  bool is_held_;
+};
+
+Workers::Workers(int threads, int capacity) : capacity_(static_cast<size_t>(capacity)) {
+  for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { RunThread(); });
 }
 
 Workers::~Workers() {
-  for (const auto& shard : shards_) {
-    absl::MutexLock lock(&shard->mutex);
-    shard->stopping = true;
+  {
+    absl::MutexLock lock(&mutex_);
+    is_stopping_ = true;
   }
   for (auto& thread : threads_) thread.join();
 }
 
-absl::Status Workers::Submit(Task* task, uint64_t shard) {
-  if (waiting_.fetch_add(1) >= capacity_) {
-    waiting_.fetch_sub(1);
-    return QueueFull();
-  }
-  Shard& home = *shards_[shard % shards_.size()];
-  absl::MutexLock lock(&home.mutex);
-  home.queue.push_back(task);
+absl::Status Workers::Submit(Task* task) {
+  absl::MutexLock lock(&mutex_);
+  if (queue_.size() >= capacity_) return QueueFull();
+  queue_.push_back(task);
   return absl::OkStatus();
 }
 
-void Workers::RunShard(Shard& shard) {
+void Workers::RunThread() {
   std::vector<Task*> batch;
   std::vector<Task*> expired;
   while (true) {
     batch.clear();
     expired.clear();
+    bool takes_turn = false;
     {
-      absl::MutexLock lock(&shard.mutex);
-      auto has_work = [&shard]()
-                          ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mutex) { return !shard.queue.empty() || shard.stopping; };
-      shard.mutex.Await(absl::Condition(&has_work));
-      if (shard.queue.empty()) return;
-      // From the front on, as long as it is the same method: what was asked first for one event is done first.
-      Work& work = shard.queue.front()->work();
+      absl::MutexLock lock(&mutex_);
+      const auto has_work = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return !queue_.empty() || is_stopping_; };
+      mutex_.Await(absl::Condition(&has_work));
+      const auto may_run = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+        return !is_turn_taken_ || queue_.empty() || queue_.front()->work().max_batch() == 1;
+      };
+      mutex_.AwaitWithTimeout(absl::Condition(&may_run), kPatience);
+      if (queue_.empty() && is_stopping_) return;
+      if (queue_.empty()) continue;
+      // All of the method that the first one is of.
+      Work& work = queue_.front()->work();
       const absl::Time now = absl::Now();
-      while (!shard.queue.empty() && &shard.queue.front()->work() == &work && batch.size() < work.max_batch()) {
-        Task* task = shard.queue.front();
-        shard.queue.pop_front();
+      std::erase_if(queue_, [&](Task* task) {
+        if (&task->work() != &work || batch.size() == work.max_batch()) return false;
         (task->deadline() <= now || task->Abandoned() ? expired : batch).push_back(task);
-      }
+        return true;
+      });
+      takes_turn = !batch.empty() && work.max_batch() > 1 && !is_turn_taken_;
+      if (takes_turn) is_turn_taken_ = true;
     }
-    waiting_.fetch_sub(static_cast<int>(batch.size() + expired.size()));
     for (Task* task : expired) task->Expire();
-    if (!batch.empty()) batch.front()->work().Run(batch);
+    HeldTurn turn(*this, takes_turn);
+    if (!batch.empty()) batch.front()->work().Run(batch, turn);
   }
 }
 

@@ -2,13 +2,12 @@
 // queued as a Task and run as plain blocking code; tasks of one hot method that wait together are run together, as one
 // batch: when idle that is a batch of one, so there is one path and no added delay.
 //
-// The queue is split by shard: tasks with one shard run on one thread, in their order, so that the threads of a
-// process do not wait for each other's row locks.
+// Batches take turns: one thread at a time runs the statements of one, and while it waits for its commit the next one
+// has its turn with all that was queued meanwhile. So batches are as large as can be, nobody waits for a row that
+// another thread is about to write, and the disk keeps nobody waiting. Plain methods need no turn.
 #pragma once
 
-#include <atomic>
 #include <deque>
-#include <memory>
 #include <thread>
 #include <vector>
 
@@ -21,6 +20,14 @@ namespace parley::data {
 
 class Task;
 
+// A batch's turn: over with the batch at the latest.
+class Turn {
+ public:
+  virtual ~Turn() = default;
+  // Only the commit is left. Further calls change nothing.
+  virtual void Pass() = 0;
+};
+
 // What a task's method does. Shared by all tasks of the method; called by all threads at once.
 class Work {
  public:
@@ -28,7 +35,7 @@ class Work {
   // 1 for plain methods.
   virtual size_t max_batch() const = 0;
   // Runs and finishes each of the tasks, at most max_batch() of them, all of this Work.
-  virtual void Run(absl::Span<Task* const> tasks) = 0;
+  virtual void Run(absl::Span<Task* const> tasks, Turn& turn) = 0;
 };
 
 // Owned by whoever submits it, until it is finished: by Work::Run, or by Expire.
@@ -49,25 +56,23 @@ class Task {
 
 class Workers {
  public:
-  // At most `capacity` tasks wait, over all threads.
+  // At most `capacity` tasks wait.
   Workers(int threads, int capacity);
   // Runs what is queued, then ends the threads. Whoever calls has seen to it that nothing is submitted any more.
   ~Workers();
 
   // Never waits. RESOURCE_EXHAUSTED (QUEUE_FULL): then the task stays the caller's. Thread-safe.
-  absl::Status Submit(Task* task, uint64_t shard);
+  absl::Status Submit(Task* task);
 
  private:
-  struct Shard {
-    absl::Mutex mutex;
-    std::deque<Task*> queue ABSL_GUARDED_BY(mutex);
-    bool stopping ABSL_GUARDED_BY(mutex) = false;
-  };
-  void RunShard(Shard& shard);
+  class HeldTurn;
+  void RunThread();
 
-  const int capacity_;
-  std::atomic<int> waiting_ = 0;
-  std::vector<std::unique_ptr<Shard>> shards_;
+  const size_t capacity_;
+  absl::Mutex mutex_;
+  std::deque<Task*> queue_ ABSL_GUARDED_BY(mutex_);
+  bool is_turn_taken_ ABSL_GUARDED_BY(mutex_) = false;
+  bool is_stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<std::thread> threads_;
 };
 

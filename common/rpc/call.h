@@ -20,7 +20,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/hash/hash.h"
 #include "absl/status/statusor.h"
 #include "absl/time/clock.h"
 #include "common/data/workers.h"
@@ -68,46 +67,34 @@ class Method final : public data::Work {
   using Handler = std::function<absl::Status(const Call&, const Request&, Response&)>;
   // Answers OK once each item has its status. Any other answer says that nothing of the batch was done: then each item
   // is run alone, so that a bad one fails alone; but not where the database is away or a commit is in doubt, which
-  // holds for all.
-  using BatchHandler = std::function<absl::Status(absl::Span<Item* const>)>;
-  // Calls with equal keys (the name of an event, say) run on one thread.
-  using ShardKey = std::function<std::string_view(const Request&)>;
+  // holds for all. Passes the turn when only its commit is left.
+  using BatchHandler = std::function<absl::Status(absl::Span<Item* const>, data::Turn&)>;
 
-  // `name`: `/parley.event.v1.EventService/GetEvent`. Without `shard_key` calls are spread over all threads.
-  Method(CallQueue& queue, std::string name, Handler handler, ShardKey shard_key = nullptr)
-      : queue_(queue), name_(std::move(name)), shard_key_(std::move(shard_key)), max_batch_(1) {
-    handler_ = [handler = std::move(handler)](absl::Span<Item* const> items) {
+  // `name`: `/parley.event.v1.EventService/GetEvent`.
+  Method(CallQueue& queue, std::string name, Handler handler) : queue_(queue), name_(std::move(name)), max_batch_(1) {
+    handler_ = [handler = std::move(handler)](absl::Span<Item* const> items, data::Turn&) {
       for (Item* item : items) item->status = handler(item->call, item->request, item->response);
       return absl::OkStatus();
     };
   }
-  Method(CallQueue& queue, std::string name, size_t max_batch, BatchHandler handler, ShardKey shard_key = nullptr)
-      : queue_(queue),
-        name_(std::move(name)),
-        handler_(std::move(handler)),
-        shard_key_(std::move(shard_key)),
-        max_batch_(max_batch) {}
+  Method(CallQueue& queue, std::string name, size_t max_batch, BatchHandler handler)
+      : queue_(queue), name_(std::move(name)), handler_(std::move(handler)), max_batch_(max_batch) {}
 
   grpc::ServerUnaryReactor* Start(grpc::CallbackServerContext* context, const Request* request, Response* response) {
     auto call = CallOf(*context, name_, queue_);
     absl::Status status = call.status();
     auto* running = new Running(*this, status.ok() ? *std::move(call) : Call{}, *request, *response);
-    if (status.ok()) {
-      const uint64_t shard =
-          shard_key_ ? absl::HashOf(absl::string_view(shard_key_(*request).data(), shard_key_(*request).size()))
-                     : next_shard_.fetch_add(1, std::memory_order_relaxed);
-      status = queue_.workers.Submit(running, shard);
-    }
+    if (status.ok()) status = queue_.workers.Submit(running);
     if (!status.ok()) running->End(status);
     return running;
   }
 
   size_t max_batch() const override { return max_batch_; }
 
-  void Run(absl::Span<data::Task* const> tasks) override {
+  void Run(absl::Span<data::Task* const> tasks, data::Turn& turn) override {
     std::vector<Item*> items;
     for (data::Task* task : tasks) items.push_back(&static_cast<Running*>(task)->item);
-    const absl::Status status = handler_(items);
+    const absl::Status status = handler_(items, turn);
     const bool alone = !status.ok() && items.size() > 1 && status.code() != absl::StatusCode::kUnavailable &&
                        status.code() != absl::StatusCode::kUnknown;
     for (size_t i = 0; i < items.size(); ++i) {
@@ -116,7 +103,7 @@ class Method final : public data::Work {
       } else if (alone) {
         items[i]->status = absl::OkStatus();
         items[i]->response.Clear();
-        const absl::Status own = handler_({&items[i], 1});
+        const absl::Status own = handler_({&items[i], 1}, turn);
         if (!own.ok()) items[i]->status = own;
       } else if (!status.ok()) {
         items[i]->status = status;
@@ -164,9 +151,7 @@ class Method final : public data::Work {
   CallQueue& queue_;
   const std::string name_;
   BatchHandler handler_;
-  const ShardKey shard_key_;
   const size_t max_batch_;
-  std::atomic<uint64_t> next_shard_ = 0;
 };
 
 }  // namespace parley::rpc

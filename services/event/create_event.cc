@@ -113,7 +113,7 @@ absl::Status CreateBatch(data::Transaction& tx, const Context& context, const st
 
 }  // namespace
 
-absl::Status CreateEvents(const Context& context, absl::Span<CreateItem* const> items) {
+absl::Status CreateEvents(const Context& context, absl::Span<CreateItem* const> items, data::Turn& turn) {
   std::vector<Creation> creations;
   for (CreateItem* item : items) {
     auto parsed = Check(*item, context.limits);
@@ -123,9 +123,10 @@ absl::Status CreateEvents(const Context& context, absl::Span<CreateItem* const> 
   if (creations.empty()) return absl::OkStatus();
 
   Results results;
-  PARLEY_RETURN_IF_ERROR(data::Transact(context.pool, BatchDeadline(items), [&](data::Transaction& tx) {
-    return CreateBatch(tx, context, creations, results);
-  }));
+  PARLEY_RETURN_IF_ERROR(data::Transact(
+      context.pool, BatchDeadline(items),
+      [&](data::Transaction& tx) { return CreateBatch(tx, context, creations, results); },
+      data::Isolation::kReadCommitted, [&turn] { turn.Pass(); }));
   for (size_t i = 0; i < creations.size(); ++i) {
     CreateItem& item = *creations[i].item;
     item.status = results[i].status();

@@ -33,9 +33,10 @@ absl::StatusOr<bool> TellOne(data::Transaction& tx, std::optional<Uuid>& tried) 
   data::Events events(tx);
   PARLEY_ASSIGN_OR_RETURN(const auto locked, events.Lock({*event_id}));
   if (locked.empty()) return Internal("there is no events/" + event_id->ToString() + ", of which somebody is a party");
-  const Outcome outcome = Erase(locked.front(), erasure->user_id, erasure->effector, tx.now());
-  PARLEY_RETURN_IF_ERROR(events.Save(outcome.event));
-  PARLEY_RETURN_IF_ERROR(data::LogEntries(tx).Append({outcome.entry}).status());
+  Outcome outcome = Erase(locked.front(), erasure->user_id, erasure->effector, tx.now());
+  PARLEY_ASSIGN_OR_RETURN(const auto hashes, data::LogEntries(tx).Append({outcome.entry}));
+  outcome.event.last_hash = hashes.front();
+  PARLEY_RETURN_IF_ERROR(events.Save({outcome.event}));
   PARLEY_RETURN_IF_ERROR(erasures.Told(erasure->user_id, *event_id));
   return true;
 }

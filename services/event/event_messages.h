@@ -5,12 +5,15 @@
 
 #include "common/data/events.h"
 #include "common/data/log_entries.h"
+#include "google/protobuf/empty.pb.h"
 #include "parley/event/v1/event.pb.h"
 #include "parley/event/v1/log_entry.pb.h"
 
 namespace parley::event {
 
 void ToProto(const data::Event& event, v1::Event& proto);
+// Of one that is deleted nothing is shown.
+inline void ToProto(const data::Event&, google::protobuf::Empty&) {}
 
 // The users that an entry names.
 std::vector<Uuid> UsersOf(const data::LogEntry& entry);

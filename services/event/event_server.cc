@@ -12,26 +12,14 @@ std::string MethodName(std::string_view method) {
 }  // namespace
 
 EventServer::EventServer(const Context& context, rpc::CallQueue& queue, Watches& watches)
-    : create_event_(
-          queue, MethodName("CreateEvent"), kMaxBatch,
-          [&context](absl::Span<CreateItem* const> items) { return CreateEvents(context, items); },
-          // One thread for all: the larger the batch, the less each of them costs.
-          [](const auto&) { return std::string_view(); }),
-      get_event_(
-          queue, MethodName("GetEvent"), kMaxBatch,
-          [&context](absl::Span<GetItem* const> items) { return GetEvents(context, items); },
-          [](const auto& request) { return std::string_view(request.name()); }),
+    : create_event_(queue, MethodName("CreateEvent"), kMaxBatch, Bind(context, CreateEvents)),
+      get_event_(queue, MethodName("GetEvent"), kMaxBatch, Bind(context, GetEvents)),
       list_events_(queue, MethodName("ListEvents"), Bind(context, event::ListEvents)),
-      update_event_(queue, MethodName("UpdateEvent"), Bind(context, event::UpdateEvent),
-                    [](const auto& request) { return std::string_view(request.event().name()); }),
-      confirm_event_(queue, MethodName("ConfirmEvent"), Bind(context, event::ConfirmEvent),
-                     [](const auto& request) { return std::string_view(request.name()); }),
-      reopen_event_(queue, MethodName("ReopenEvent"), Bind(context, event::ReopenEvent),
-                    [](const auto& request) { return std::string_view(request.name()); }),
-      delete_event_(queue, MethodName("DeleteEvent"), Bind(context, event::DeleteEvent),
-                    [](const auto& request) { return std::string_view(request.name()); }),
-      list_log_entries_(queue, MethodName("ListLogEntries"), Bind(context, event::ListLogEntries),
-                        [](const auto& request) { return std::string_view(request.parent()); }),
+      update_event_(queue, MethodName("UpdateEvent"), kMaxBatch, Bind(context, UpdateEvents)),
+      confirm_event_(queue, MethodName("ConfirmEvent"), kMaxBatch, Bind(context, ConfirmEvents)),
+      reopen_event_(queue, MethodName("ReopenEvent"), Bind(context, event::ReopenEvent)),
+      delete_event_(queue, MethodName("DeleteEvent"), kMaxBatch, Bind(context, DeleteEvents)),
+      list_log_entries_(queue, MethodName("ListLogEntries"), kMaxBatch, Bind(context, event::ListLogEntries)),
       watches_(watches) {}
 
 grpc::ServerUnaryReactor* EventServer::CreateEvent(grpc::CallbackServerContext* context,

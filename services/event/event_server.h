@@ -24,6 +24,10 @@ struct Context {
 
 using CreateItem = rpc::BatchItem<v1::CreateEventRequest, v1::Event>;
 using GetItem = rpc::BatchItem<v1::GetEventRequest, v1::Event>;
+using UpdateItem = rpc::BatchItem<v1::UpdateEventRequest, v1::Event>;
+using ConfirmItem = rpc::BatchItem<v1::ConfirmEventRequest, v1::Event>;
+using DeleteItem = rpc::BatchItem<v1::DeleteEventRequest, google::protobuf::Empty>;
+using ListEntriesItem = rpc::BatchItem<v1::ListLogEntriesRequest, v1::ListLogEntriesResponse>;
 
 // When the statements of a batch must be done: a call alone has what is left to it, several have a fixed time, whatever
 // is left to each of them.
@@ -32,7 +36,11 @@ absl::Time BatchDeadline(absl::Span<Item* const> items) {
   return items.size() == 1 ? items.front()->call.deadline : absl::Now() + absl::Seconds(5);
 }
 
-// The handler of an operation, bound to the context.
+// The handler of an operation, or of batches of it, bound to the context.
+template <class Item>
+auto Bind(const Context& context, absl::Status (*handler)(const Context&, absl::Span<Item* const>, data::Turn&)) {
+  return [&context, handler](absl::Span<Item* const> items, data::Turn& turn) { return handler(context, items, turn); };
+}
 template <class Request, class Response>
 auto Bind(const Context& context,
           absl::Status (*handler)(const Context&, const rpc::Call&, const Request&, Response&)) {
@@ -42,20 +50,16 @@ auto Bind(const Context& context,
 }
 
 // Contracts and errors: proto/parley/event/v1/event_service.proto. Thread-safe.
-absl::Status CreateEvents(const Context& context, absl::Span<CreateItem* const> items);
-absl::Status GetEvents(const Context& context, absl::Span<GetItem* const> items);
+absl::Status CreateEvents(const Context& context, absl::Span<CreateItem* const> items, data::Turn& turn);
+absl::Status GetEvents(const Context& context, absl::Span<GetItem* const> items, data::Turn& turn);
+absl::Status UpdateEvents(const Context& context, absl::Span<UpdateItem* const> items, data::Turn& turn);
+absl::Status ConfirmEvents(const Context& context, absl::Span<ConfirmItem* const> items, data::Turn& turn);
+absl::Status DeleteEvents(const Context& context, absl::Span<DeleteItem* const> items, data::Turn& turn);
+absl::Status ListLogEntries(const Context& context, absl::Span<ListEntriesItem* const> items, data::Turn& turn);
 absl::Status ListEvents(const Context& context, const rpc::Call& call, const v1::ListEventsRequest& request,
                         v1::ListEventsResponse& response);
-absl::Status UpdateEvent(const Context& context, const rpc::Call& call, const v1::UpdateEventRequest& request,
-                         v1::Event& response);
-absl::Status ConfirmEvent(const Context& context, const rpc::Call& call, const v1::ConfirmEventRequest& request,
-                          v1::Event& response);
 absl::Status ReopenEvent(const Context& context, const rpc::Call& call, const v1::ReopenEventRequest& request,
                          v1::Event& response);
-absl::Status DeleteEvent(const Context& context, const rpc::Call& call, const v1::DeleteEventRequest& request,
-                         google::protobuf::Empty& response);
-absl::Status ListLogEntries(const Context& context, const rpc::Call& call, const v1::ListLogEntriesRequest& request,
-                            v1::ListLogEntriesResponse& response);
 
 class EventServer final : public v1::EventService::CallbackService {
  public:

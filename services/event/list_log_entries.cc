@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <iterator>
+
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "common/access/access.h"
@@ -12,53 +15,103 @@ namespace {
 constexpr int kDefaultPage = 50;
 constexpr int kMaxPage = 1000;
 
-struct Page {
-  std::vector<data::LogEntry> entries;
-  Addresses addresses;  // of those that the entries name
+// One call of a batch.
+struct Listing {
+  ListEntriesItem* item;
+  data::LogRange range;
+  size_t first = 0, last = 0;  // of the entries that were read: [first, last)
 };
 
-absl::StatusOr<Page> ReadPage(data::Transaction& tx, const rpc::Call& call, const Uuid& id, int64_t after, int limit) {
-  PARLEY_ASSIGN_OR_RETURN(const auto found, data::Events(tx).Find({id}));
-  PARLEY_RETURN_IF_ERROR(CheckLogAccess(call, id, found.empty() ? nullptr : &found.front()));
-  Page page;
-  PARLEY_ASSIGN_OR_RETURN(page.entries, data::LogEntries(tx).List(id, after, limit));
-  PARLEY_ASSIGN_OR_RETURN(page.addresses, AddressesOf(tx, found, page.entries));
-  return page;
+struct Read {
+  std::vector<data::LogEntry> entries;
+  Addresses addresses;  // of those whom the entries name
+};
+
+std::string TokenSubject(const v1::ListLogEntriesRequest& request) {
+  return absl::StrCat("ListLogEntries ", request.parent());
 }
 
-}  // namespace
+size_t PageSizeOf(const v1::ListLogEntriesRequest& request) {
+  return static_cast<size_t>(rpc::PageSize(request.page_size(), kDefaultPage, kMaxPage));
+}
 
-absl::Status ListLogEntries(const Context& context, const rpc::Call& call, const v1::ListLogEntriesRequest& request,
-                            v1::ListLogEntriesResponse& response) {
-  PARLEY_RETURN_IF_ERROR(CheckUser(call));
+absl::StatusOr<data::LogRange> Parse(const Context& context, const ListEntriesItem& item) {
+  PARLEY_RETURN_IF_ERROR(CheckUser(item.call));
+  const v1::ListLogEntriesRequest& request = item.request;
   FieldViolations fields;
   const auto id = rpc::ParseName(request.parent(), "events");
   if (!id) fields.Add("parent", "must be events/{event} with the event's id");
   if (request.page_size() < 0) fields.Add("page_size", "must not be negative");
   PARLEY_RETURN_IF_ERROR(fields.ToStatus());
-  const std::string list = absl::StrCat("ListLogEntries ", request.parent());
-  int64_t after = 0;
-  if (!request.page_token().empty()) {
-    PARLEY_ASSIGN_OR_RETURN(const std::string cursor, rpc::ParsePageToken(context.signer, list, request.page_token()));
-    if (!absl::SimpleAtoi(cursor, &after)) return CursorInvalid();
-  }
-
-  const int page_size = rpc::PageSize(request.page_size(), kDefaultPage, kMaxPage);
   // One more than the page tells whether there is another.
-  PARLEY_ASSIGN_OR_RETURN(Page page, data::Transact(context.pool, call.deadline, [&](data::Transaction& tx) {
-                            return ReadPage(tx, call, *id, after, page_size + 1);
-                          }));
+  data::LogRange range{*id, 0, static_cast<int64_t>(PageSizeOf(request)) + 1};
+  if (!request.page_token().empty()) {
+    PARLEY_ASSIGN_OR_RETURN(const std::string cursor,
+                            rpc::ParsePageToken(context.signer, TokenSubject(request), request.page_token()));
+    if (!absl::SimpleAtoi(cursor, &range.after)) return CursorInvalid();
+  }
+  return range;
+}
+
+// What the callers may see; the items of the others have their errors.
+absl::StatusOr<Read> ReadBatch(data::Transaction& tx, std::vector<Listing>& listings) {
+  std::vector<Uuid> ids;
+  for (const Listing& listing : listings) ids.push_back(listing.range.event_id);
+  PARLEY_ASSIGN_OR_RETURN(const auto events, data::Events(tx).Find(ids));
+  std::vector<Listing*> permitted;
+  std::vector<data::LogRange> ranges;
+  for (Listing& listing : listings) {
+    const auto found = std::ranges::lower_bound(events, listing.range.event_id, {}, &data::Event::id);
+    const bool exists = found != events.end() && found->id == listing.range.event_id;
+    listing.item->status = CheckLogAccess(listing.item->call, listing.range.event_id, exists ? &*found : nullptr);
+    if (!listing.item->status.ok()) continue;
+    permitted.push_back(&listing);
+    ranges.push_back(listing.range);
+  }
+  PARLEY_ASSIGN_OR_RETURN(auto pages, data::LogEntries(tx).List(ranges));
+  Read read;
+  for (size_t i = 0; i < permitted.size(); ++i) {
+    permitted[i]->first = read.entries.size();
+    std::ranges::move(pages[i], std::back_inserter(read.entries));
+    permitted[i]->last = read.entries.size();
+  }
+  PARLEY_ASSIGN_OR_RETURN(read.addresses, AddressesOf(tx, events, read.entries));
+  return read;
+}
+
+void Answer(const Context& context, const Listing& listing, const Read& read) {
+  v1::ListLogEntriesResponse& response = listing.item->response;
   size_t bytes = 0;
-  for (size_t i = 0; i < page.entries.size(); ++i) {
+  for (size_t i = listing.first; i < listing.last; ++i) {
     v1::LogEntry entry;
-    ToProto(page.entries[i], page.addresses, entry);
+    ToProto(read.entries[i], read.addresses, entry);
     bytes += entry.ByteSizeLong();
-    if (i == static_cast<size_t>(page_size) || (i > 0 && bytes > rpc::kMaxPageBytes)) {
-      response.set_next_page_token(
-          rpc::MakePageToken(context.signer, list, absl::StrCat(page.entries[i - 1].sequence)));
+    const bool page_is_full = i == listing.first + PageSizeOf(listing.item->request);
+    if (page_is_full || (i > listing.first && bytes > rpc::kMaxPageBytes)) {
+      response.set_next_page_token(rpc::MakePageToken(context.signer, TokenSubject(listing.item->request),
+                                                      absl::StrCat(read.entries[i - 1].sequence)));
       break;
     }
     *response.add_log_entries() = std::move(entry);
+  }
+}
+
+}  // namespace
+
+absl::Status ListLogEntries(const Context& context, absl::Span<ListEntriesItem* const> items, data::Turn& turn) {
+  std::vector<Listing> listings;
+  for (ListEntriesItem* item : items) {
+    const auto range = Parse(context, *item);
+    item->status = range.status();
+    if (range.ok()) listings.push_back({item, *range});
+  }
+  if (listings.empty()) return absl::OkStatus();
+  PARLEY_ASSIGN_OR_RETURN(const Read read, data::Transact(
+                                               context.pool, BatchDeadline(items),
+                                               [&](data::Transaction& tx) { return ReadBatch(tx, listings); },
+                                               data::Isolation::kReadCommitted, [&turn] { turn.Pass(); }));
+  for (const Listing& listing : listings) {
+    if (listing.item->status.ok()) Answer(context, listing, read);
   }
   return absl::OkStatus();
 }

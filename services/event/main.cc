@@ -16,8 +16,8 @@ int main(int argc, char** argv) {
 
   rpc::ServerSettings settings;
   std::string database_url, secrets, log_key, checkpoint_dir, token_address;
-  // Few, so that what waits is run together.
-  int workers = 2;
+  // One with its turn, those that wait for their commits beside it, and some for what is no batch.
+  int workers = 4;
   int queue_capacity = 1024;
   int views_per_minute = 60;
   event::Limits limits;

@@ -42,11 +42,12 @@ absl::StatusOr<data::Event> Reopen(data::Transaction& tx, const Context& context
   PARLEY_ASSIGN_OR_RETURN(const auto addresses, PartiesToBe(creation, creator, context.limits.max_parties, tx.now()));
   PARLEY_ASSIGN_OR_RETURN(auto parties, WithIds(tx, addresses));
   Outcome made = Create(creation, std::move(parties), creator, effector, Uuid::TimeOrdered(), tx.now());
-  const Outcome left = Succeeded(old, made.event, effector, tx.now());
+  Outcome left = Succeeded(old, made.event, effector, tx.now());
 
-  PARLEY_RETURN_IF_ERROR(events.Save(left.event));
   PARLEY_ASSIGN_OR_RETURN(const auto hashes, data::LogEntries(tx).Append({left.entry, made.entry}));
+  left.event.last_hash = hashes[0];
   made.event.last_hash = hashes[1];
+  PARLEY_RETURN_IF_ERROR(events.Save({left.event}));
   PARLEY_RETURN_IF_ERROR(events.Insert({made.event}));
   PARLEY_RETURN_IF_ERROR(
       rpc::Remember(tx, context.signer, parsed.target.request_id, {{made.event.id}, made.entry.sequence}));

@@ -8,7 +8,9 @@
 namespace parley::event {
 namespace {
 
+// Of an entry by which the event itself changes.
 void AddStateAfter(const data::Event& event, data::LogEntry& entry) {
+  entry.with_event = true;
   entry.data.set_state(event.state);
   for (const Uuid& id : event.confirmed_ids) entry.data.add_confirmed_ids(id.ToBytes());
 }

@@ -23,13 +23,13 @@ class Pages::Page final : public data::Task {
 
 void Pages::Submit(const std::shared_ptr<PageReader>& reader) {
   auto* page = new Page(*this, reader);
-  const absl::Status status = workers_.Submit(page, next_.fetch_add(1, std::memory_order_relaxed));
+  const absl::Status status = workers_.Submit(page);
   if (status.ok()) return;
   delete page;
   reader->stream().Cut(status);
 }
 
-void Pages::Run(absl::Span<data::Task* const> tasks) {
+void Pages::Run(absl::Span<data::Task* const> tasks, data::Turn&) {
   for (data::Task* task : tasks) {
     const std::unique_ptr<Page> page(static_cast<Page*>(task));
     if (may_send_()) {

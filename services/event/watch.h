@@ -45,12 +45,11 @@ class Pages final : private data::Work {
  private:
   class Page;
   size_t max_batch() const override { return 1; }
-  void Run(absl::Span<data::Task* const> tasks) override;
+  void Run(absl::Span<data::Task* const> tasks, data::Turn&) override;
 
   const std::function<bool()> may_send_;
   absl::Mutex mutex_;
   std::vector<std::shared_ptr<PageReader>> held_back_ ABSL_GUARDED_BY(mutex_);
-  std::atomic<uint64_t> next_ = 0;
   data::Workers workers_;
 };
 

@@ -16,23 +16,14 @@ auto Bind(const Context& context,
   };
 }
 
-// `events/{event}` of `events/{event}/notifications/{notification}`.
-std::string_view EventOf(std::string_view name) { return name.substr(0, name.find("/notifications/")); }
-
 }  // namespace
 
 NotificationServer::NotificationServer(const Context& context, rpc::CallQueue& queue)
-    : notify_parties_(queue, MethodName("NotifyParties"), Bind(context, notification::NotifyParties),
-                      [](const auto& request) { return std::string_view(request.event()); }),
-      get_notification_(queue, MethodName("GetNotification"), Bind(context, notification::GetNotification),
-                        [](const auto& request) { return EventOf(request.name()); }),
-      list_notifications_(queue, MethodName("ListNotifications"), Bind(context, notification::ListNotifications),
-                          [](const auto& request) { return std::string_view(request.parent()); }),
-      cancel_notification_(queue, MethodName("CancelNotification"), Bind(context, notification::CancelNotification),
-                           [](const auto& request) { return EventOf(request.name()); }),
-      retry_notification_(queue, MethodName("RetryNotification"), Bind(context, notification::RetryNotification),
-                          [](const auto& request) { return EventOf(request.name()); }),
-      // Not by event: which thread is busy must not tell which event it is.
+    : notify_parties_(queue, MethodName("NotifyParties"), Bind(context, notification::NotifyParties)),
+      get_notification_(queue, MethodName("GetNotification"), Bind(context, notification::GetNotification)),
+      list_notifications_(queue, MethodName("ListNotifications"), Bind(context, notification::ListNotifications)),
+      cancel_notification_(queue, MethodName("CancelNotification"), Bind(context, notification::CancelNotification)),
+      retry_notification_(queue, MethodName("RetryNotification"), Bind(context, notification::RetryNotification)),
       request_email_token_(queue, MethodName("RequestEmailToken"), Bind(context, notification::RequestEmailToken)),
       unsubscribe_(queue, MethodName("Unsubscribe"), Bind(context, notification::Unsubscribe)),
       get_suppression_(queue, MethodName("GetSuppression"), Bind(context, notification::GetSuppression)),

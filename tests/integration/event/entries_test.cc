@@ -207,7 +207,7 @@ TEST_F(EntriesTest, L1_MoreFailuresThatWriteNothing) {
       request.set_parent(event.name());
       change(request);
       v1::ListLogEntriesResponse response;
-      return ListLogEntries(context, call, request, response);
+      return Alone(event::ListLogEntries, call, request, response);
     };
   };
   const auto as_it_is = [](auto&) {};

@@ -142,8 +142,8 @@ TEST_F(EventServiceTest, ABatchGivesEachItsOwnAnswer) {
   std::vector<v1::Event> responses(4);
   std::vector<CreateItem> items;
   for (size_t i = 0; i < 4; ++i) items.push_back({i == 3 ? eve : ann, requests[i], responses[i], absl::OkStatus()});
-  CreateItem* batch[] = {&items[0], &items[1], &items[2], &items[3]};
-  ASSERT_THAT(CreateEvents(context, batch), Succeeds());
+  const std::vector<CreateItem*> batch{&items[0], &items[1], &items[2], &items[3]};
+  ASSERT_THAT(CreateEvents(context, batch, turn), Succeeds());
   const auto bad = Fails(absl::StatusCode::kInvalidArgument, error::v1::INVALID_FIELDS);
   EXPECT_THAT(items[0].status, Succeeds());
   EXPECT_THAT(items[1].status, bad);
@@ -165,14 +165,90 @@ TEST_F(EventServiceTest, ABatchOfViewsOfOneEventIsNumberedInOrder) {
   for (size_t i = 0; i < 5; ++i) items.push_back({i == 2 ? eve : i % 2 == 0 ? ann : bob, request, responses[i], {}});
   std::vector<GetItem*> batch;
   for (GetItem& item : items) batch.push_back(&item);
-  ASSERT_THAT(GetEvents(context, batch), Succeeds());
+  ASSERT_THAT(GetEvents(context, batch, turn), Succeeds());
   for (size_t i = 0; i < 5; ++i) EXPECT_EQ(items[i].status.ok(), i != 2);
   ASSERT_OK_AND_ASSIGN(const auto entries, Log(ann, event.name()));
   ASSERT_EQ(entries.size(), 5u);
   for (size_t i = 0; i < 5; ++i) EXPECT_EQ(entries[i].sequence(), static_cast<int64_t>(i + 1));
 }
 
-TEST_F(EventServiceTest, A2_AViewThatConfirmsLeavesTheBatch) {
+TEST_F(EventServiceTest, E8_OfABatchOfUpdatesOfOneEventTheFirstWins) {
+  ASSERT_OK_AND_ASSIGN(const v1::Event event, Create(ann, Proposal()));
+  ASSERT_OK_AND_ASSIGN(const v1::Event other, Create(ann, Proposal()));
+  std::vector<v1::UpdateEventRequest> requests;
+  for (const v1::Event* target : {&event, &event, &other, &event}) {
+    requests.push_back(UpdateOf(*target));
+    requests.back().mutable_event()->set_title(absl::StrCat("title ", requests.size()));
+  }
+  requests[3].mutable_event()->set_etag("2");  // that of the first one's answer
+  std::vector<v1::Event> responses(4);
+  std::vector<UpdateItem> items;
+  for (size_t i = 0; i < 4; ++i) items.push_back({i == 1 ? bob : ann, requests[i], responses[i], absl::OkStatus()});
+  const std::vector<UpdateItem*> batch{&items[0], &items[1], &items[2], &items[3]};
+  ASSERT_THAT(UpdateEvents(context, batch, turn), Succeeds());
+  EXPECT_THAT(items[0].status, Succeeds());
+  EXPECT_THAT(items[1].status, kStaleEtag);
+  EXPECT_THAT(items[2].status, Succeeds());
+  EXPECT_THAT(items[3].status, Succeeds());
+  EXPECT_EQ(responses[0].title(), "title 1");
+  EXPECT_EQ(responses[3].revision(), 3);
+  ASSERT_OK_AND_ASSIGN(const v1::Event seen, Get(ann, event.name()));
+  EXPECT_EQ(seen.title(), "title 4");
+  EXPECT_EQ(seen.revision(), 3);
+  ASSERT_OK_AND_ASSIGN(const auto entries, Log(ann, event.name()));
+  ASSERT_EQ(entries.size(), 4u);
+  EXPECT_EQ(entries[1].data().title(), "title 1");
+  EXPECT_EQ(entries[2].data().title(), "title 4");
+  // The event's row knows the end of its chain.
+  EXPECT_EQ(database.Sql("select count(*) from parley.events e join parley.log_entries l using (event_id) "
+                         "where l.sequence = e.last_sequence and l.hash = e.last_hash"),
+            "2");
+}
+
+TEST_F(EventServiceTest, ABatchWithACallTwiceIsForRunningOneByOne) {
+  ASSERT_OK_AND_ASSIGN(const v1::Event event, Create(ann, Proposal()));
+  auto request = UpdateOf(event);
+  request.mutable_event()->set_title("other");
+  request.set_request_id("0190163d-8694-739b-aea5-966c26f8ad91");
+  std::vector<v1::Event> responses(2);
+  std::vector<UpdateItem> items;
+  for (v1::Event& response : responses) items.push_back({ann, request, response, absl::OkStatus()});
+  const std::vector<UpdateItem*> batch{&items[0], &items[1]};
+  const std::string before = Digest();
+  EXPECT_EQ(UpdateEvents(context, batch, turn).code(), absl::StatusCode::kAborted);
+  EXPECT_EQ(Digest(), before);
+  for (UpdateItem* item : batch) {
+    const std::vector<UpdateItem*> alone{item};
+    EXPECT_THAT(UpdateEvents(context, alone, turn), Succeeds());
+    EXPECT_THAT(item->status, Succeeds());
+  }
+  EXPECT_THAT(responses[1], EqualsProto(responses[0]));
+}
+
+TEST_F(EventServiceTest, A2_AViewThatConfirmsClosesTheEventForTheRestOfTheBatch) {
+  auto request = Proposal(1);
+  request.mutable_event()->mutable_agreement_policy()->set_confirmed_by(v1::AgreementPolicy::VIEW);
+  request.mutable_event()->mutable_parties()->RemoveLast();
+  ASSERT_OK_AND_ASSIGN(const v1::Event event, Create(ann, request));
+  v1::GetEventRequest get;
+  get.set_name(event.name());
+  std::vector<v1::Event> responses(3);
+  std::vector<GetItem> items;
+  for (size_t i = 0; i < 3; ++i) items.push_back({i == 1 ? bob : ann, get, responses[i], absl::OkStatus()});
+  const std::vector<GetItem*> batch{&items[0], &items[1], &items[2]};
+  ASSERT_THAT(GetEvents(context, batch, turn), Succeeds());
+  EXPECT_EQ(responses[0].state(), v1::Event::OPEN);
+  EXPECT_EQ(responses[1].state(), v1::Event::AGREED);
+  EXPECT_EQ(responses[2].state(), v1::Event::AGREED);
+  EXPECT_EQ(responses[2].revision(), 2);
+  ASSERT_OK_AND_ASSIGN(const auto entries, Log(ann, event.name()));
+  ASSERT_EQ(entries.size(), 4u);
+  EXPECT_FALSE(entries[1].data().closed());
+  EXPECT_TRUE(entries[2].data().closed());
+  EXPECT_FALSE(entries[3].data().closed());
+}
+
+TEST_F(EventServiceTest, A2_AViewThatConfirmsClosesTheEvent) {
   auto request = Proposal(1);
   request.mutable_event()->mutable_agreement_policy()->set_confirmed_by(v1::AgreementPolicy::VIEW);
   request.mutable_event()->mutable_parties()->RemoveLast();

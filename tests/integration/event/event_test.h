@@ -62,6 +62,12 @@ inline void AtOnce(size_t count, const std::function<void(size_t)>& call) {
   for (std::thread& thread : threads) thread.join();
 }
 
+// Of a batch that nobody waits for.
+class NoTurn final : public data::Turn {
+ public:
+  void Pass() override {}
+};
+
 class EventTest : public testing::Test {
  protected:
   EventTest()
@@ -128,12 +134,20 @@ class EventTest : public testing::Test {
     return request;
   }
 
+  // One call, in a batch of its own.
+  template <class Request, class Response>
+  absl::Status Alone(absl::Status (*handler)(const Context&, absl::Span<rpc::BatchItem<Request, Response>* const>,
+                                             data::Turn&),
+                     const rpc::Call& call, const Request& request, Response& response) {
+    rpc::BatchItem<Request, Response> item{call, request, response, absl::OkStatus()};
+    const std::vector<rpc::BatchItem<Request, Response>*> items{&item};
+    PARLEY_RETURN_IF_ERROR(handler(context, items, turn));
+    return item.status;
+  }
+
   absl::StatusOr<v1::Event> Create(const rpc::Call& call, const v1::CreateEventRequest& request) {
     v1::Event event;
-    CreateItem item{call, request, event, absl::OkStatus()};
-    CreateItem* items[] = {&item};
-    PARLEY_RETURN_IF_ERROR(CreateEvents(context, items));
-    PARLEY_RETURN_IF_ERROR(item.status);
+    PARLEY_RETURN_IF_ERROR(Alone(CreateEvents, call, request, event));
     return event;
   }
 
@@ -142,10 +156,7 @@ class EventTest : public testing::Test {
     request.set_name(name);
     request.set_revision(revision);
     v1::Event event;
-    GetItem item{call, request, event, absl::OkStatus()};
-    GetItem* items[] = {&item};
-    PARLEY_RETURN_IF_ERROR(GetEvents(context, items));
-    PARLEY_RETURN_IF_ERROR(item.status);
+    PARLEY_RETURN_IF_ERROR(Alone(GetEvents, call, request, event));
     return event;
   }
 
@@ -156,7 +167,7 @@ class EventTest : public testing::Test {
     request.mutable_update_mask()->add_paths("slots");
     for (int i = 0; i < slots; ++i) *request.mutable_event()->add_slots() = event.slots(i);
     v1::Event updated;
-    PARLEY_RETURN_IF_ERROR(UpdateEvent(context, call, request, updated));
+    PARLEY_RETURN_IF_ERROR(Alone(UpdateEvents, call, request, updated));
     return updated;
   }
 
@@ -170,7 +181,7 @@ class EventTest : public testing::Test {
 
   absl::StatusOr<v1::Event> Update(const rpc::Call& call, const v1::UpdateEventRequest& request) {
     v1::Event updated;
-    PARLEY_RETURN_IF_ERROR(UpdateEvent(context, call, request, updated));
+    PARLEY_RETURN_IF_ERROR(Alone(UpdateEvents, call, request, updated));
     return updated;
   }
 
@@ -205,7 +216,7 @@ class EventTest : public testing::Test {
     request.set_name(event.name());
     request.set_etag(event.etag());
     v1::Event confirmed;
-    PARLEY_RETURN_IF_ERROR(ConfirmEvent(context, call, request, confirmed));
+    PARLEY_RETURN_IF_ERROR(Alone(ConfirmEvents, call, request, confirmed));
     return confirmed;
   }
 
@@ -214,7 +225,7 @@ class EventTest : public testing::Test {
     request.set_name(event.name());
     request.set_etag(event.etag());
     google::protobuf::Empty nothing;
-    return DeleteEvent(context, call, request, nothing);
+    return Alone(DeleteEvents, call, request, nothing);
   }
 
   absl::StatusOr<std::vector<v1::LogEntry>> Log(const rpc::Call& call, const std::string& name, int page_size = 0) {
@@ -224,7 +235,7 @@ class EventTest : public testing::Test {
     std::vector<v1::LogEntry> entries;
     do {
       v1::ListLogEntriesResponse response;
-      PARLEY_RETURN_IF_ERROR(ListLogEntries(context, call, request, response));
+      PARLEY_RETURN_IF_ERROR(Alone(event::ListLogEntries, call, request, response));
       entries.insert(entries.end(), response.log_entries().begin(), response.log_entries().end());
       request.set_page_token(response.next_page_token());
     } while (!request.page_token().empty());
@@ -269,6 +280,7 @@ class EventTest : public testing::Test {
   data::Pool pool;
   rpc::Limiter views{absl::Milliseconds(1), 1000000};
   Context context;
+  NoTurn turn;
   rpc::Call ann, bob, eve, staff;
 };
 

@@ -230,16 +230,16 @@ TEST_F(ListsTest, PageTokensAreBoundToTheirArguments) {
   log.set_parent(rest.events(0).name());
   log.set_page_size(1);
   v1::ListLogEntriesResponse entries;
-  ASSERT_THAT(ListLogEntries(context, ann, log, entries), Succeeds());
+  ASSERT_THAT(Alone(event::ListLogEntries, ann, log, entries), Succeeds());
   const std::string of_log = entries.next_page_token();
   ASSERT_FALSE(of_log.empty());
   EXPECT_THAT(changed([&](auto& r) { r.set_page_token(of_log); }), kBadCursor);
   log.set_page_token(request.page_token());
-  EXPECT_THAT(ListLogEntries(context, ann, log, entries), kBadCursor);
+  EXPECT_THAT(Alone(event::ListLogEntries, ann, log, entries), kBadCursor);
   log.set_page_token(of_log);
-  EXPECT_THAT(ListLogEntries(context, ann, log, entries), Succeeds());
+  EXPECT_THAT(Alone(event::ListLogEntries, ann, log, entries), Succeeds());
   log.set_parent(rest.events(1).name());
-  EXPECT_THAT(ListLogEntries(context, ann, log, entries), kBadCursor);
+  EXPECT_THAT(Alone(event::ListLogEntries, ann, log, entries), kBadCursor);
 }
 
 TEST_F(ListsTest, PageTokensAreNoPermissionAndCannotBeForged) {

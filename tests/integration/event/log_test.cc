@@ -30,7 +30,7 @@ class LogTest : public EventTest {
     for (const std::string& path : mask) request.mutable_update_mask()->add_paths(path);
     request.set_request_id(request_id);
     v1::Event updated;
-    return UpdateEvent(context, call, request, updated);
+    return Alone(UpdateEvents, call, request, updated);
   }
 
   absl::StatusOr<v1::Event> Reopen(const rpc::Call& call, const v1::Event& event, const std::string& party = "") {
@@ -49,8 +49,8 @@ class LogTest : public EventTest {
     request.set_revision(revision);
     v1::Event event;
     GetItem item{call, request, event, absl::OkStatus()};
-    GetItem* items[] = {&item};
-    PARLEY_RETURN_IF_ERROR(GetEvents(context, items));
+    const std::vector<GetItem*> items{&item};
+    PARLEY_RETURN_IF_ERROR(GetEvents(context, items, turn));
     return item.status;
   }
 

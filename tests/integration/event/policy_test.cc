@@ -130,8 +130,8 @@ TEST_F(PolicyTest, N8_WhoeverViewsTooOftenIsToldWhenToComeAgain) {
     request.set_revision(revision);
     v1::Event seen;
     GetItem item{ann, request, seen, absl::OkStatus()};
-    GetItem* items[] = {&item};
-    PARLEY_RETURN_IF_ERROR(GetEvents(strict, items));
+    const std::vector<GetItem*> items{&item};
+    PARLEY_RETURN_IF_ERROR(GetEvents(strict, items, turn));
     return item.status;
   };
   for (int i = 0; i < 60; ++i) ASSERT_THAT(view(i % 2), Succeeds());

@@ -56,7 +56,7 @@ class RequestIdTest : public EventTest {
       request.set_etag(given);
       request.set_request_id(request_id);
       v1::Event confirmed;
-      PARLEY_RETURN_IF_ERROR(ConfirmEvent(context, call, request, confirmed));
+      PARLEY_RETURN_IF_ERROR(Alone(ConfirmEvents, call, request, confirmed));
       return confirmed;
     };
     return {"ConfirmEvent", caller, event,
@@ -89,7 +89,7 @@ class RequestIdTest : public EventTest {
       request.set_etag(given);
       request.set_request_id(request_id);
       google::protobuf::Empty nothing;
-      PARLEY_RETURN_IF_ERROR(DeleteEvent(context, call, request, nothing));
+      PARLEY_RETURN_IF_ERROR(Alone(DeleteEvents, call, request, nothing));
       return v1::Event();
     };
     return {"DeleteEvent", caller, event,
@@ -344,9 +344,9 @@ TEST_F(RequestIdTest, OfTwoEqualCallsInOneBatchTheSecondIsAnsweredAsTheFirst) {
   std::vector<CreateItem> items;
   const auto plain = Proposal();
   for (size_t i = 0; i < 3; ++i) items.push_back({ann, i == 1 ? plain : request, responses[i], absl::OkStatus()});
-  CreateItem* batch[] = {&items[0], &items[1], &items[2]};
+  const std::vector<CreateItem*> batch{&items[0], &items[1], &items[2]};
   const std::string before = Digest();
-  const absl::Status status = CreateEvents(context, batch);
+  const absl::Status status = CreateEvents(context, batch, turn);
   ASSERT_FALSE(status.ok());
   EXPECT_NE(status.code(), absl::StatusCode::kUnavailable) << "then rpc::Method does not run each alone";
   EXPECT_NE(status.code(), absl::StatusCode::kUnknown);
@@ -366,8 +366,8 @@ TEST_F(RequestIdTest, OfTwoEqualCallsInOneBatchTheSecondIsAnsweredAsTheFirst) {
   for (size_t i = 0; i < 3; ++i) responses[i].Clear();
   std::vector<CreateItem> mixed;
   for (size_t i = 0; i < 3; ++i) mixed.push_back({ann, *requests[i], responses[i], absl::OkStatus()});
-  CreateItem* mixed_batch[] = {&mixed[0], &mixed[1], &mixed[2]};
-  ASSERT_THAT(CreateEvents(context, mixed_batch), Succeeds());
+  const std::vector<CreateItem*> mixed_batch{&mixed[0], &mixed[1], &mixed[2]};
+  ASSERT_THAT(CreateEvents(context, mixed_batch, turn), Succeeds());
   for (const CreateItem& item : mixed) EXPECT_THAT(item.status, Succeeds());
   EXPECT_THAT(responses[0], EqualsProto(first));
   EXPECT_THAT(*Create(ann, fresh), EqualsProto(responses[1]));
@@ -375,8 +375,8 @@ TEST_F(RequestIdTest, OfTwoEqualCallsInOneBatchTheSecondIsAnsweredAsTheFirst) {
 
   v1::Event refused, made;
   CreateItem bad{ann, reused, refused, absl::OkStatus()}, good{ann, plain, made, absl::OkStatus()};
-  CreateItem* with_bad[] = {&bad, &good};
-  ASSERT_THAT(CreateEvents(context, with_bad), Succeeds());
+  const std::vector<CreateItem*> with_bad{&bad, &good};
+  ASSERT_THAT(CreateEvents(context, with_bad, turn), Succeeds());
   EXPECT_THAT(bad.status, kReusedId);
   EXPECT_THAT(good.status, Succeeds());
   EXPECT_EQ(Count("events"), 4);

@@ -62,7 +62,7 @@ TEST_F(SequencerTest, L5_EntriesOfEveryCallAreLeavesOnceAndInOrder) {
   std::vector<CreateItem*> creation_items;
   for (v1::Event& each : created) creations.push_back({ann, request, each, absl::OkStatus()});
   for (CreateItem& item : creations) creation_items.push_back(&item);
-  ASSERT_THAT(CreateEvents(context, creation_items), Succeeds());
+  ASSERT_THAT(CreateEvents(context, creation_items, turn), Succeeds());
   v1::GetEventRequest requests[2];
   for (int i = 0; i < 2; ++i) requests[i].set_name(created[i].name());
   v1::Event read[6];
@@ -70,7 +70,7 @@ TEST_F(SequencerTest, L5_EntriesOfEveryCallAreLeavesOnceAndInOrder) {
   std::vector<GetItem*> reading_items;
   for (int i = 0; i < 6; ++i) readings.push_back({staff, requests[i % 2], read[i], absl::OkStatus()});
   for (GetItem& item : readings) reading_items.push_back(&item);
-  ASSERT_THAT(GetEvents(context, reading_items), Succeeds());
+  ASSERT_THAT(GetEvents(context, reading_items, turn), Succeeds());
   sign(18);
 
   // A call that fails leaves no entry behind, and so no leaf.

@@ -58,8 +58,10 @@ class EndedEvents : public World {
       data.set_email_token_id(entry.data.email_token_id());
       data.set_acted_by_id(entry.data.acted_by_id());
       entry.data = data;
-      PARLEY_RETURN_IF_ERROR(data::Events(tx).Save(ended));
-      return data::LogEntries(tx).Append({entry}).status();
+      entry.with_event = true;
+      PARLEY_ASSIGN_OR_RETURN(const auto hashes, data::LogEntries(tx).Append({entry}));
+      ended.last_hash = hashes.front();
+      return data::Events(tx).Save({ended});
     }).IgnoreError();
   }
   void Abandon() {

@@ -54,7 +54,7 @@ TEST_F(NotifyPartiesTest, N1_AnEventWithoutSlotsIsMatchedByNoSlots) {
   data::Event event = MakeEvent();
   const v1::NotifyPartiesRequest with_slots = Request(event, {"bob@example.com"});
   event.slots.clear();
-  Do([&](data::Transaction& tx) { return data::Events(tx).Save(event); }).IgnoreError();
+  Do([&](data::Transaction& tx) { return data::Events(tx).Save({event}); }).IgnoreError();
   ExpectRefused(absl::StatusCode::kFailedPrecondition, error::v1::SLOTS_MISMATCH,
                 [&] { return Notify(CallOf(ann_), with_slots); });
   v1::NotifyPartiesRequest request = with_slots;
@@ -185,7 +185,7 @@ TEST_F(NotifyPartiesTest, A4_PartiesOfAClosedEventMayBeNotified) {
   data::Event event = MakeEvent();
   event.state = event::v1::Event::AGREED;
   event.slots.resize(1);
-  Do([&](data::Transaction& tx) { return data::Events(tx).Save(event); }).IgnoreError();
+  Do([&](data::Transaction& tx) { return data::Events(tx).Save({event}); }).IgnoreError();
   EXPECT_THAT(Notify(CallOf(ann_), Request(event, {"bob@example.com"})), Succeeds());
 }
 

@@ -172,7 +172,7 @@ TEST_F(RequestEmailTokenTest, T7_NobodyElseIsMailed) {
 TEST_F(RequestEmailTokenTest, T7_WorksOnClosedEvents) {
   data::Event event = event_;
   event.state = event::v1::Event::SUPERSEDED;
-  Do([&](data::Transaction& tx) { return data::Events(tx).Save(event); }).IgnoreError();
+  Do([&](data::Transaction& tx) { return data::Events(tx).Save({event}); }).IgnoreError();
   EXPECT_EQ(Mailed(OfParty(event_.name(), "bob@example.com")), 1);
 }
 

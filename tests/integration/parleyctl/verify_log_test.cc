@@ -285,7 +285,7 @@ TEST_F(VerifyLogTest, L5_ALargeLogIsReadInPages) {
     for (int k = 0; k < 100; ++k)
       creations.push_back({ann, request, created[static_cast<size_t>(i + k)], absl::OkStatus()});
     for (CreateItem& item : creations) items.push_back(&item);
-    ASSERT_THAT(CreateEvents(context, items), Succeeds());
+    ASSERT_THAT(CreateEvents(context, items, turn), Succeeds());
   }
   std::ranges::sort(created, {}, &v1::Event::name);
   events = {{"a", IdOf(created[1050])}, {"b", IdOf(created[1060])}};

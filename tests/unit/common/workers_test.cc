@@ -21,12 +21,14 @@ class TestTask final : public Task {
   absl::Notification expired;
 };
 
-// Holds the thread at its first task until `gate` opens, then notes which batches it was given.
+// Holds the thread at its first task until `gate` opens, then notes which batches it was given. Passes its turn first,
+// where it is to.
 class GatedWork final : public Work {
  public:
-  explicit GatedWork(size_t max_batch) : max_batch_(max_batch) {}
+  explicit GatedWork(size_t max_batch, bool passes_turn = false) : max_batch_(max_batch), passes_turn_(passes_turn) {}
   size_t max_batch() const override { return max_batch_; }
-  void Run(absl::Span<Task* const> tasks) override {
+  void Run(absl::Span<Task* const> tasks, Turn& turn) override {
+    if (passes_turn_) turn.Pass();
     if (!entered.HasBeenNotified()) entered.Notify();
     gate.WaitForNotification();
     std::vector<int> numbers;
@@ -41,6 +43,7 @@ class GatedWork final : public Work {
 
  private:
   const size_t max_batch_;
+  const bool passes_turn_;
 };
 
 using Batches = std::vector<std::vector<int>>;
@@ -53,7 +56,7 @@ TEST(WorkersTest, WhatWaitsTogetherRunsTogether) {
     Workers workers(1, 100);
     auto submit = [&](Work& work, int number) {
       tasks.push_back(std::make_unique<TestTask>(work, number));
-      ASSERT_THAT(workers.Submit(tasks.back().get(), 0), test::Succeeds());
+      ASSERT_THAT(workers.Submit(tasks.back().get()), test::Succeeds());
     };
     submit(hot, 0);
     hot.entered.WaitForNotification();
@@ -63,7 +66,7 @@ TEST(WorkersTest, WhatWaitsTogetherRunsTogether) {
     submit(hot, 7);
     hot.gate.Notify();
   }
-  EXPECT_EQ(hot.batches, (Batches{{0}, {1, 2, 3}, {4}, {7}}));
+  EXPECT_EQ(hot.batches, (Batches{{0}, {1, 2, 3}, {4, 7}}));
   EXPECT_EQ(plain.batches, (Batches{{5}, {6}}));
 }
 
@@ -71,10 +74,10 @@ TEST(WorkersTest, AFullQueueRefusesAtOnce) {
   GatedWork work(1);
   TestTask first(work, 0), second(work, 1), third(work, 2);
   Workers workers(1, 1);
-  ASSERT_THAT(workers.Submit(&first, 0), test::Succeeds());
+  ASSERT_THAT(workers.Submit(&first), test::Succeeds());
   work.entered.WaitForNotification();
-  ASSERT_THAT(workers.Submit(&second, 0), test::Succeeds());
-  EXPECT_THAT(workers.Submit(&third, 0), test::Fails(absl::StatusCode::kResourceExhausted, error::v1::QUEUE_FULL));
+  ASSERT_THAT(workers.Submit(&second), test::Succeeds());
+  EXPECT_THAT(workers.Submit(&third), test::Fails(absl::StatusCode::kResourceExhausted, error::v1::QUEUE_FULL));
   work.gate.Notify();
 }
 
@@ -84,9 +87,9 @@ TEST(WorkersTest, WhatIsTooLateNeverRuns) {
   gone.abandoned = true;
   {
     Workers workers(1, 10);
-    ASSERT_THAT(workers.Submit(&first, 0), test::Succeeds());
+    ASSERT_THAT(workers.Submit(&first), test::Succeeds());
     work.entered.WaitForNotification();
-    for (TestTask* task : {&late, &gone, &good}) ASSERT_THAT(workers.Submit(task, 0), test::Succeeds());
+    for (TestTask* task : {&late, &gone, &good}) ASSERT_THAT(workers.Submit(task), test::Succeeds());
     work.gate.Notify();
   }
   EXPECT_TRUE(late.expired.HasBeenNotified());
@@ -94,19 +97,51 @@ TEST(WorkersTest, WhatIsTooLateNeverRuns) {
   EXPECT_EQ(work.batches, (Batches{{0}, {3}}));
 }
 
-TEST(WorkersTest, OneShardRunsInOrderOtherShardsDoNotWait) {
-  GatedWork held(1), free(1);
-  free.gate.Notify();
-  TestTask first(held, 0), second(held, 1), third(held, 2), other(free, 3);
+TEST(WorkersTest, OneBatchHasItsTurnUntilOnlyItsCommitIsLeft) {
+  GatedWork committing(10, true), running(10);
+  TestTask first(committing, 0), second(running, 1);
+  {
+    Workers workers(3, 10);
+    ASSERT_THAT(workers.Submit(&first), test::Succeeds());
+    committing.entered.WaitForNotification();
+    ASSERT_THAT(workers.Submit(&second), test::Succeeds());
+    // Beside the first, which has passed its turn.
+    EXPECT_TRUE(running.entered.WaitForNotificationWithTimeout(absl::Seconds(30)));
+    committing.gate.Notify();
+    running.gate.Notify();
+  }
+  EXPECT_EQ(committing.batches, (Batches{{0}}));
+  EXPECT_EQ(running.batches, (Batches{{1}}));
+}
+
+TEST(WorkersTest, PlainTasksWaitForNoTurn) {
+  GatedWork held(10), plain(1);
+  plain.gate.Notify();
+  TestTask first(held, 0), other(plain, 1);
   {
     Workers workers(2, 10);
-    for (TestTask* task : {&first, &second, &third}) ASSERT_THAT(workers.Submit(task, 0), test::Succeeds());
+    ASSERT_THAT(workers.Submit(&first), test::Succeeds());
     held.entered.WaitForNotification();
-    ASSERT_THAT(workers.Submit(&other, 1), test::Succeeds());
-    EXPECT_TRUE(free.entered.WaitForNotificationWithTimeout(absl::Seconds(30)));
+    ASSERT_THAT(workers.Submit(&other), test::Succeeds());
+    EXPECT_TRUE(plain.entered.WaitForNotificationWithTimeout(absl::Seconds(30)));
     held.gate.Notify();
   }
-  EXPECT_EQ(held.batches, (Batches{{0}, {1}, {2}}));
+  EXPECT_EQ(plain.batches, (Batches{{1}}));
+}
+
+// Who waits for a row of another process keeps nobody for long.
+TEST(WorkersTest, ATurnThatIsNotPassedIsWaitedForInVainButNotForever) {
+  GatedWork stuck(10), next(10);
+  next.gate.Notify();
+  TestTask first(stuck, 0), second(next, 1);
+  Workers workers(2, 10);
+  ASSERT_THAT(workers.Submit(&first), test::Succeeds());
+  stuck.entered.WaitForNotification();
+  const absl::Time submitted = absl::Now();
+  ASSERT_THAT(workers.Submit(&second), test::Succeeds());
+  EXPECT_TRUE(next.entered.WaitForNotificationWithTimeout(absl::Seconds(30)));
+  EXPECT_GE(absl::Now() - submitted, absl::Milliseconds(15));
+  stuck.gate.Notify();
 }
 
 }  // namespace
