@@ -68,8 +68,9 @@ void CopyMetadata(const std::multimap<grpc::string_ref, grpc::string_ref>& metad
 
 }  // namespace
 
-// One call: the caller's side of it, and within it the upstream's. Each message is read only after the one before was
-// written. Lives until gRPC is done with both sides.
+// One call: the caller's side of it, and within it the upstream's. Of a stream each message is read only after the one
+// before was written; a unary call's request is read first, and all that follows is one operation of gRPC's on either
+// side. Lives until gRPC is done with both sides.
 class Forwarding::Call final : public grpc::ServerGenericBidiReactor {
  public:
   Call(Forwarding& gateway, grpc::GenericCallbackServerContext& context)
@@ -98,12 +99,11 @@ class Forwarding::Call final : public grpc::ServerGenericBidiReactor {
   // The caller's side.
 
   void OnReadDone(bool ok) override {
+    if (is_unary_) return ok ? ForwardRequest() : Refuse(absl::InvalidArgumentError("the call has no request"));
     absl::MutexLock lock(&mutex_);
     if (!is_writing_) return;
-    if (ok && !is_unary_) return upstream_side_.StartWrite(&request_);
-    if (ok) {
-      upstream_side_.StartWriteLast(&request_, {});
-    } else if (context_.IsCancelled()) {
+    if (ok) return upstream_side_.StartWrite(&request_);
+    if (context_.IsCancelled()) {
       upstream_context_->TryCancel();
     } else {
       upstream_side_.StartWritesDone();
@@ -190,8 +190,7 @@ class Forwarding::Call final : public grpc::ServerGenericBidiReactor {
     } else if (!is_stream_) {
       upstream_context_->set_deadline(absl::ToChronoTime(now + gateway_.default_deadline_));
     }
-    // The one request of a unary call goes out together with the metadata before it.
-    upstream_context_->set_initial_metadata_corked(is_unary_);
+    if (is_unary_) return StartRead(&request_);
 
     sides_.fetch_add(1, std::memory_order_relaxed);
     upstream_->Stub().PrepareBidiStreamingCall(&*upstream_context_, method, {}, &upstream_side_);
@@ -203,24 +202,28 @@ class Forwarding::Call final : public grpc::ServerGenericBidiReactor {
     upstream_side_.StartCall();
   }
 
+  // A unary call's.
+  void ForwardRequest() {
+    sides_.fetch_add(1, std::memory_order_relaxed);
+    upstream_->Stub().UnaryCall(&*upstream_context_, context_.method(), {}, &request_, &response_,
+                                [this](const grpc::Status& status) { OnUpstreamDone(status); });
+  }
+
   // The upstream's side.
 
   void OnUpstreamMetadata(bool ok) {
-    // A unary call's goes out together with its response.
-    if (!ok || is_unary_) return;
+    if (!ok) return;
     absl::MutexLock lock(&mutex_);
     if (CopyInitialMetadata()) StartSendInitialMetadata();
   }
 
   void OnUpstreamRead(bool ok) {
     absl::MutexLock lock(&mutex_);
-    if (ok && !is_unary_) {
+    if (ok) {
       CopyInitialMetadata();
       write_time_ = absl::Now();
       return StartWrite(&response_);
     }
-    // A unary call's response goes out together with its status.
-    has_response_ = ok;
     EndWriting();
     EndReading();
   }
@@ -252,7 +255,8 @@ class Forwarding::Call final : public grpc::ServerGenericBidiReactor {
       }
     }
     LogEnd(static_cast<absl::StatusCode>(shown.error_code()));
-    if (has_response_ && shown.ok()) {
+    if (is_unary_ && shown.ok()) {
+      // Together with the metadata before it.
       StartWriteAndFinish(&response_, {}, shown);
     } else {
       Finish(shown);
@@ -306,9 +310,7 @@ class Forwarding::Call final : public grpc::ServerGenericBidiReactor {
   std::atomic<int> sides_ = 1;  // that gRPC is not done with
   grpc::ByteBuffer request_;
   grpc::ByteBuffer response_;
-  // Set by the upstream's side, and read by it when it is done.
-  bool has_response_ = false;
-  bool has_initial_metadata_ = false;
+  bool has_initial_metadata_ = false;  // the upstream's
 
   // Both sides' reactions run at once. What they start never runs within the call that starts it.
   absl::Mutex mutex_;
