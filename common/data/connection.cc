@@ -16,6 +16,22 @@ constexpr const char* kSession =
     "set jit = off; "
     "set lock_timeout = '3s'; set idle_in_transaction_session_timeout = '10s'";
 
+// Parameters as libpq takes them.
+struct Arguments {
+  template <class Values>
+  explicit Arguments(const Values& all) : formats(all.size(), 1) {
+    for (const auto& value : all) {
+      values.push_back(value.null ? nullptr : value.bytes.data());
+      lengths.push_back(static_cast<int>(value.bytes.size()));
+    }
+  }
+  int count() const { return static_cast<int>(values.size()); }
+
+  std::vector<const char*> values;
+  std::vector<int> lengths;
+  std::vector<int> formats;  // binary
+};
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& url) {
@@ -38,25 +54,47 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& 
 
 Connection::~Connection() { PQfinish(connection_); }
 
-absl::StatusOr<Result> Connection::Execute(const Statement& statement, const Params& params) {
+absl::Status Connection::Prepare(const Statement& statement, const Params& params) {
+  if (prepared_.contains(&statement)) return absl::OkStatus();
   std::vector<Oid> types;
-  std::vector<const char*> values;
-  std::vector<int> lengths;
-  const std::vector<int> formats(params.values_.size(), 1);
-  for (const auto& value : params.values_) {
-    types.push_back(value.type);
-    values.push_back(value.null ? nullptr : value.bytes.data());
-    lengths.push_back(static_cast<int>(value.bytes.size()));
-  }
-  const int count = static_cast<int>(values.size());
-  if (!prepared_.contains(&statement)) {
-    Result prepared(PQprepare(connection_, statement.name, statement.sql, count, types.data()));
-    PARLEY_RETURN_IF_ERROR(ResultStatus(connection_, prepared.get(), statement.name));
-    prepared_.insert(&statement);
-  }
-  Result result(PQexecPrepared(connection_, statement.name, count, values.data(), lengths.data(), formats.data(), 1));
+  for (const auto& value : params.values_) types.push_back(value.type);
+  Result prepared(PQprepare(connection_, statement.name, statement.sql, static_cast<int>(types.size()), types.data()));
+  PARLEY_RETURN_IF_ERROR(ResultStatus(connection_, prepared.get(), statement.name));
+  prepared_.insert(&statement);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Result> Connection::Execute(const Statement& statement, const Params& params) {
+  PARLEY_RETURN_IF_ERROR(Prepare(statement, params));
+  const Arguments arguments(params.values_);
+  Result result(PQexecPrepared(connection_, statement.name, arguments.count(), arguments.values.data(),
+                               arguments.lengths.data(), arguments.formats.data(), 1));
   PARLEY_RETURN_IF_ERROR(ResultStatus(connection_, result.get(), statement.name));
   return result;
+}
+
+absl::StatusOr<std::vector<Result>> Connection::ExecuteAll(absl::Span<const Query> queries) {
+  for (const Query& query : queries) PARLEY_RETURN_IF_ERROR(Prepare(query.statement, query.params));
+  // What cannot be sent has an error for its result.
+  PQenterPipelineMode(connection_);
+  for (const Query& query : queries) {
+    const Arguments arguments(query.params.values_);
+    PQsendQueryPrepared(connection_, query.statement.name, arguments.count(), arguments.values.data(),
+                        arguments.lengths.data(), arguments.formats.data(), 1);
+  }
+  PQpipelineSync(connection_);
+  std::vector<Result> results;
+  for (size_t i = 0; i < queries.size(); ++i) {
+    results.emplace_back(PQgetResult(connection_));
+    const Result end(PQgetResult(connection_));
+  }
+  const Result sync(PQgetResult(connection_));
+  PQexitPipelineMode(connection_);
+  // Only now is it known whether the connection is lost.
+  for (size_t i = 0; i < queries.size(); ++i) {
+    PARLEY_RETURN_IF_ERROR(ResultStatus(connection_, results[i].get(), queries[i].statement.name));
+  }
+  return results;
 }
 
 absl::StatusOr<Result> Connection::Script(const std::string& sql) {

@@ -21,6 +21,10 @@ class Connection {
   ~Connection();
 
   absl::StatusOr<Result> Execute(const Statement& statement, const Params& params);
+  // Several, one after the other, sent and answered together: where both sides are busy it is the way there and back
+  // that takes time. Their parameters and rows must be few. The error is that of the first one that fails; none after
+  // it is executed.
+  absl::StatusOr<std::vector<Result>> ExecuteAll(absl::Span<const Query> queries);
   // SQL without parameters, of several statements perhaps, as it stands in our source or a migration. Answers with
   // the rows of the last one, in text.
   absl::StatusOr<Result> Script(const std::string& sql);
@@ -28,6 +32,7 @@ class Connection {
   bool broken() const;
 
  private:
+  absl::Status Prepare(const Statement& statement, const Params& params);
   explicit Connection(PGconn* connection) : connection_(connection) {}
   PGconn* connection_;
   absl::flat_hash_set<const Statement*> prepared_;

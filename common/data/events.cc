@@ -69,10 +69,11 @@ constexpr Statement kParties{"parties_of_events", R"sql(
 
 absl::StatusOr<std::vector<Event>> Events::Read(const Statement& statement, absl::Span<const Uuid> ids) {
   std::vector<Event> events;
-  PARLEY_ASSIGN_OR_RETURN(const Result rows, tx_.Execute(statement, Params().AddUuids(ids)));
+  PARLEY_ASSIGN_OR_RETURN(const auto results,
+                          tx_.ExecuteAll({{statement, Params().AddUuids(ids)}, {kParties, Params().AddUuids(ids)}}));
+  const Result& rows = results[0];
+  const Result& parties = results[1];
   for (int i = 0; i < rows.size(); ++i) events.push_back(EventOf(rows[i]));
-  if (events.empty()) return events;
-  PARLEY_ASSIGN_OR_RETURN(const Result parties, tx_.Execute(kParties, Params().AddUuids(ids)));
   auto event = events.begin();
   for (int i = 0; i < parties.size(); ++i) {
     const Row row = parties[i];

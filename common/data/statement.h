@@ -53,6 +53,12 @@ class Params {
   std::vector<Value> values_;
 };
 
+// A statement that is to be executed.
+struct Query {
+  const Statement& statement;
+  Params params;
+};
+
 // One row of a Result, which must outlive it. Columns count from 0; their types are those that the statement selects.
 class Row {
  public:

@@ -1,7 +1,6 @@
 #include "common/data/transaction.h"
 
-#include "absl/strings/numbers.h"
-#include "absl/strings/str_format.h"
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/status/status.h"
 
@@ -32,27 +31,31 @@ void Pool::GiveBack(std::unique_ptr<Connection> connection) {
   if (connection != nullptr && !connection->broken()) idle_.push_back(std::move(connection));
 }
 
+constexpr Statement kBegin{"begin_transaction", "begin"};
+constexpr Statement kBeginSnapshot{"begin_snapshot", "begin isolation level repeatable read, read only"};
+constexpr Statement kLimit{"limit_transaction", "select now(), set_config('statement_timeout', $1, true)"};
+// Who reads a whole log hands it on meanwhile.
+constexpr Statement kLimitSnapshot{"limit_snapshot", R"sql(
+  select now(), set_config('statement_timeout', $1, true),
+         set_config('idle_in_transaction_session_timeout', '0', true))sql"};
+
 absl::StatusOr<std::unique_ptr<Transaction>> Transaction::Begin(Pool& pool, absl::Time deadline, Isolation isolation) {
   // An idle connection may have died with the server that it led to, and the others with it: nothing was asked of
   // them yet, so going on to a new one is safe.
   constexpr int kMaxStale = 100;
-  // Who reads a whole log hands it on meanwhile.
-  const char* const begin =
-      isolation == Isolation::kReadCommitted
-          ? "begin"
-          : "begin isolation level repeatable read, read only; set local idle_in_transaction_session_timeout = 0";
+  const bool is_snapshot = isolation == Isolation::kSnapshot;
   for (int stale = 0;; ++stale) {
     const absl::Duration left = deadline - absl::Now();
     if (left <= absl::ZeroDuration()) return absl::DeadlineExceededError("the deadline passed before the database");
     const int64_t timeout_ms =
         deadline == absl::InfiniteFuture() ? 0 : std::clamp<int64_t>(absl::ToInt64Milliseconds(left), 1, 3600000);
     PARLEY_ASSIGN_OR_RETURN(auto connection, pool.Take(deadline));
-    auto begun = connection->Script(absl::StrFormat(
-        "%s; set local statement_timeout = %d; select (extract(epoch from now()) * 1000000)::int8", begin, timeout_ms));
-    int64_t now = 0;
-    if (begun.ok() && absl::SimpleAtoi((*begun)[0].GetText(0).data(), &now)) {
+    const auto begun =
+        connection->ExecuteAll({{is_snapshot ? kBeginSnapshot : kBegin, {}},
+                                {is_snapshot ? kLimitSnapshot : kLimit, Params().Add(absl::StrCat(timeout_ms))}});
+    if (begun.ok()) {
       std::unique_ptr<Transaction> transaction(new Transaction(pool, std::move(connection)));
-      transaction->now_ = absl::FromUnixMicros(now);
+      transaction->now_ = (*begun)[1][0].GetTime(0);
       return transaction;
     }
     pool.GiveBack(std::move(connection));

@@ -53,6 +53,9 @@ class Transaction {
   absl::StatusOr<Result> Execute(const Statement& statement, const Params& params = {}) {
     return connection_->Execute(statement, params);
   }
+  absl::StatusOr<std::vector<Result>> ExecuteAll(absl::Span<const Query> queries) {
+    return connection_->ExecuteAll(queries);
+  }
   // The database's clock at the beginning: the one time of all that the transaction writes.
   absl::Time now() const { return now_; }
   // OUTCOME_UNKNOWN where the connection is lost meanwhile.
