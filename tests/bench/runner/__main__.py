@@ -16,12 +16,13 @@ import echo
 import growth
 import long
 import mails
+import replicas
 import report
 import start
 import tail
 import watchers
 from calls import METHODS
-from fill import fill, fill_baseline
+from fill import LISTED_ENTRIES, fill, fill_baseline
 from report import Promise
 from system import TOP, Parley, Postgres, free_address, run, say
 
@@ -36,6 +37,7 @@ PARTS = {
     "checkpoints": checkpoints.measure,
     "watchers": watchers.measure,
     "mails": mails.measure,
+    "replicas": replicas.measure,
     "start": start.measure,
 }
 QUICK = ("calls", "tail", "echo", "checkpoints", "watchers", "mails", "start")
@@ -63,6 +65,8 @@ def promises():
         "calls beside watchers": Promise("GetEvent beside watchers, p99; without", " ms", at_most=2),
         "dispatch": Promise("mails to a local SMTP sink", "/s", at_least=0.5),
         "dispatch, kept connections": Promise("the same, the baseline keeps its connections", "/s"),
+        **{f"replicas: {method}": Promise(f"{METHODS[method]}: two of each service against one", "/s")
+           for method in ("create", "get")},
         **{f"start: {service}": Promise(f"start to SERVING: {service}", " s", at_most=0.5)
            for service in start.SERVICES},
         **{f"memory: {service}": Promise(f"memory at rest: {service}", " MiB", at_most=40)
@@ -119,7 +123,7 @@ class Bench:
     @functools.cached_property
     def listed(self):
         """Names of events with more entries than a page."""
-        return fill(self.parley, self.options.listed, 60)
+        return fill(self.parley, self.options.listed, LISTED_ENTRIES)
 
     @functools.cached_property
     def baseline(self):
@@ -130,15 +134,22 @@ class Bench:
         return self.listed, self.baseline
 
     def events_of(self, method):
-        if method == "create":
-            return ()
-        return "--names-file", self.listed if method == "list" else self.events
+        if method == "list":
+            return "--names-file", self.listed, "--entries", LISTED_ENTRIES
+        return () if method == "create" else ("--names-file", self.events)
 
     def peak(self, method):
         """Calls in a second."""
         if method not in self.peaks:
             self.peaks[method] = self.parley.load(method, *self.times, *self.events_of(method))["per_second"]
         return self.peaks[method]
+
+    def compare(self, name, parley, baseline):
+        """The rates of two sides' rounds, both of them Parley's, and what calls used on each."""
+        rates = ([result["per_second"] for result in results] for results in (parley, baseline))
+        self.promises[name].measured(*rates)
+        for side, results in ("Parley", parley), ("baseline", baseline):
+            self.details[f"{name}, {side}"] = report.medians(results)
 
     def checkpoint(self):
         """What was written before is written out, and concerns no later round."""

@@ -3,11 +3,11 @@ for each call: with 8, 16 and 32 connections, of which the best counts."""
 
 import statistics
 
-from system import cpu_seconds, say
+from report import medians
+from system import say
 
 METHODS = {"create": "CreateEvent", "get": "GetEvent", "update": "UpdateEvent", "confirm": "ConfirmEvent",
            "list": "ListLogEntries"}
-SERVICES = ("gateway", "event", "token")
 
 
 def measure(bench):
@@ -29,20 +29,19 @@ def measure(bench):
         parley = rates.pop("parley")
         best = max(rates, key=lambda side: statistics.median(rates[side]))
         bench.promises[method].measured(parley, rates[best], f"{best} connections")
-        bench.details[f"{method}: pgbench, calls/s by connections"] = {
+        bench.details[f"{method}: calls/s of pgbench by connections"] = {
             str(side): statistics.median(values) for side, values in rates.items()}
         for side, name in ("parley", "Parley"), (best, "pgbench"):
-            bench.details[f"{method}: {name}, ms and CPU us a call"] = medians(results[method, side])
+            bench.details[f"{method}: {name}"] = medians(results[method, side])
         bench.peaks[method] = statistics.median(parley)
         bench.best_connections[method] = best
 
 
 def of_parley(bench, method):
-    rows, before = bench.parley.rows(), cpu_of_all(bench)
-    result = bench.parley.load(method, *bench.times, *bench.events_of(method))
-    spent = spent_since(before, cpu_of_all(bench), result["answered"])
+    rows = bench.parley.rows()
+    result = bench.parley.measure(method, *bench.times, *bench.events_of(method))
     bench.parley.check_rows(rows, *rows_of(method, result["answered"]))
-    return result | spent
+    return result
 
 
 def rows_of(method, calls):
@@ -51,20 +50,4 @@ def rows_of(method, calls):
 
 
 def of_baseline(bench, method, connections):
-    before = bench.postgres.cpu_seconds()
-    result = bench.postgres.pgbench(method, connections, f"--time={bench.options.seconds:.0f}", *bench.defines)
-    return result | {"postgres_us": 1e6 * (bench.postgres.cpu_seconds() - before) / result["calls"]}
-
-
-def cpu_of_all(bench):
-    return {service: cpu_seconds(bench.parley.pid(service)) for service in SERVICES} | {
-        "postgres": bench.postgres.cpu_seconds()}
-
-
-def spent_since(before, after, calls):
-    return {f"{process}_us": 1e6 * (after[process] - before[process]) / calls for process in before}
-
-
-def medians(results):
-    return {name: statistics.median(result[name] for result in results)
-            for name in results[0] if name.endswith(("_ms", "_us"))}
+    return bench.postgres.pgbench(method, connections, f"--time={bench.options.seconds:.0f}", *bench.defines)

@@ -1,6 +1,6 @@
 """What the gateway costs: a service that answers at once, through a gateway that knows its contract, and direct."""
 
-from system import BIN, cpu_seconds, free_address
+from system import BIN, cpu_us, free_address
 
 
 def measure(bench):
@@ -16,10 +16,10 @@ def measure(bench):
           parley.serving("echo-gateway", through, *gateway) as process):
         for round_number in range(bench.options.rounds):
             for address in (through, direct) if round_number % 2 else (direct, through):
-                before = cpu_seconds(process.pid)
+                before = cpu_us(process.pid)
                 result = parley.load("echo", *bench.times, address=address)
                 rates[address].append(result["per_second"])
                 if address == through:
-                    gateway_us.append(1e6 * (cpu_seconds(process.pid) - before) / result["answered"])
+                    gateway_us.append((cpu_us(process.pid) - before) / result["answered"])
     bench.promises["echo"].measured(rates[through], rates[direct])
     bench.promises["echo: gateway"].measured(gateway_us)

@@ -15,6 +15,9 @@ COLUMNS = {
     "unsequenced_entries": "event_ids, sequences, hashes",
 }
 
+# More than a page of a list.
+LISTED_ENTRIES = 60
+
 
 def fill(parley, events, entries):
     """Adds events with so many entries each, of the benchmark's member and two other users; a file with their names for
@@ -58,7 +61,7 @@ def fill_baseline(postgres, options):
         {(BENCH / "baseline.sql").read_text()}
         insert into users (address, state, role)
           select 'user-' || n || '@example.com', 'ACTIVE', 'MEMBER' from generate_series(1, {options.users}) as n""")
-    for events, entries in (options.events, 10), (options.listed, 60):
+    for events, entries in (options.events, 10), (options.listed, LISTED_ENTRIES):
         postgres.sql("baseline", (BENCH / "baseline_fill.sql").read_text(), f"--set=users={options.users}",
                      f"--set=events={events}", f"--set=entries={entries}")
     postgres.sql("baseline", "vacuum analyze")

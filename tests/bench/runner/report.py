@@ -56,6 +56,12 @@ def spread(values, unit):
     return median if len(values) == 1 else f"{median} ({number(min(values))} - {number(max(values))})"
 
 
+def medians(results):
+    """Of the times of calls, and of what each used."""
+    return {name: statistics.median(result[name] for result in results)
+            for name in results[0] if name.endswith(("_ms", "_us", "_bytes"))}
+
+
 def write(promises, details, about, file):
     file.write_text(json.dumps({"about": about, "promises": [promise.as_json() for promise in promises],
                                 "details": details}, indent=1) + "\n")

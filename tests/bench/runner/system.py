@@ -15,7 +15,7 @@ TOP = pathlib.Path(__file__).resolve().parents[3]
 BENCH = TOP / "tests/bench"
 POSTGRES = "/usr/lib/postgresql/15/bin/"
 BIN = TOP / "build/bin"
-TICK = 1 / os.sysconf("SC_CLK_TCK")
+TICK_US = 1e6 / os.sysconf("SC_CLK_TCK")
 
 
 def say(what):
@@ -47,8 +47,13 @@ def stat(pid):
     return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
 
 
-def cpu_seconds(pid):
-    return sum(int(field) for field in stat(pid)[11:13]) * TICK
+def cpu_us(pid):
+    return sum(int(field) for field in stat(pid)[11:13]) * TICK_US
+
+
+def each(calls, before, after):
+    """What was used for each of the calls."""
+    return {name: (after[name] - before[name]) / calls for name in before}
 
 
 def resident_kib(pid):
@@ -83,6 +88,7 @@ class Postgres:
 
     def pgbench(self, name, connections, *options):
         """Runs baseline_NAME.sql on the database `baseline`."""
+        before = self.used()
         said = run(POSTGRES + "pgbench", f"--host={self.host}", "--username=parley_owner", "--no-vacuum",
                    "--protocol=prepared", f"--file={BENCH}/baseline_{name}.sql", f"--client={connections}", "--jobs=2",
                    *options, "baseline", stderr=subprocess.DEVNULL)
@@ -90,19 +96,22 @@ class Postgres:
         if failed:
             sys.exit(f"tests/bench/run: pgbench: {failed[0]}")
         number = lambda what: float(re.search(rf"^{what}([0-9.]+)", said, re.M)[1])
-        return {"calls": number("number of transactions actually processed: "), "per_second": number("tps = "),
-                "average_ms": number("latency average = ")}
+        calls = number("number of transactions actually processed: ")
+        return {"calls": calls, "per_second": number("tps = "), "average_ms": number("latency average = ")} | each(
+            calls, before, self.used())
 
-    def cpu_seconds(self):
-        """So far, of all its processes: those that have ended count for the first one."""
-        seconds = sum(int(field) for field in stat(self.pid)[11:15]) * TICK
+    def used(self):
+        """The CPU time of all its processes so far, and what was written to the write-ahead log."""
+        # Processes that have ended count for the first one.
+        ticks = sum(int(field) for field in stat(self.pid)[11:15])
         for task in pathlib.Path(f"/proc/{self.pid}/task").iterdir():
             for child in (task / "children").read_text().split():
                 try:
-                    seconds += cpu_seconds(child)
+                    ticks += sum(int(field) for field in stat(child)[11:13])
                 except (FileNotFoundError, ProcessLookupError):
                     pass
-        return seconds
+        return {"postgres_us": ticks * TICK_US,
+                "wal_bytes": int(self.sql("postgres", "select pg_current_wal_insert_lsn() - '0/0'"))}
 
 
 class Parley:
@@ -167,6 +176,16 @@ class Parley:
     def load(self, kind, *options, **where):
         """What the generator says of its calls."""
         return json.loads(run(*self.load_command(kind, *options, **where)))
+
+    def measure(self, kind, *options):
+        """As load; also what was used for each call."""
+        before = self.used()
+        result = self.load(kind, *options)
+        return result | each(result["answered"], before, self.used())
+
+    def used(self):
+        return {f"{service}_us": cpu_us(self.pid(service)) for service in ("gateway", "event", "token")} | (
+            self.postgres.used())
 
     @contextlib.contextmanager
     def serving(self, name, address, *command):
