@@ -227,16 +227,15 @@ absl::StatusOr<std::vector<NamedUser>> LogEntries::ListNamed(absl::Span<const Uu
 
 namespace {
 
-absl::StatusOr<LogEntry> ParsedEntryOf(const Row& row, int column) {
-  LogEntry entry = LogEntryOf(row, column);
-  if (!entry.data.ParseFromString(entry.data_bytes)) return ChainBroken(NameOf(entry.event_id, entry.sequence));
-  return entry;
+absl::Status Parse(LogEntry& entry) {
+  if (entry.data.ParseFromString(entry.data_bytes)) return absl::OkStatus();
+  return ChainBroken(NameOf(entry.event_id, entry.sequence));
 }
 
 absl::StatusOr<std::vector<LogEntry>> EntriesOf(const Result& result) {
   std::vector<LogEntry> entries;
   for (int i = 0; i < result.size(); ++i) {
-    PARLEY_ASSIGN_OR_RETURN(entries.emplace_back(), ParsedEntryOf(result[i], 0));
+    PARLEY_RETURN_IF_ERROR(Parse(entries.emplace_back(LogEntryOf(result[i], 0))));
   }
   return entries;
 }
@@ -262,8 +261,8 @@ absl::StatusOr<std::vector<std::vector<LogEntry>>> LogEntries::List(absl::Span<c
                           tx_.Execute(kList, Params().AddUuids(event_ids).AddInts(after).AddInts(limits)));
   std::vector<std::vector<LogEntry>> listed(ranges.size());
   for (int i = 0; i < result.size(); ++i) {
-    PARLEY_ASSIGN_OR_RETURN(LogEntry entry, ParsedEntryOf(result[i], 0));
-    listed[static_cast<size_t>(result[i].GetInt(10)) - 1].push_back(std::move(entry));
+    auto& entries = listed[static_cast<size_t>(result[i].GetInt(10)) - 1];
+    PARLEY_RETURN_IF_ERROR(Parse(entries.emplace_back(LogEntryOf(result[i], 0))));
   }
   // They come so, as a rule; to have PostgreSQL see to it costs it as much as to read them.
   for (auto& entries : listed) {
@@ -324,8 +323,8 @@ absl::StatusOr<std::vector<PlacedEntry>> LogEntries::ListPlaced(int64_t begin, i
   PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kListPlaced, params));
   std::vector<PlacedEntry> placed;
   for (int i = 0; i < result.size(); ++i) {
-    PARLEY_ASSIGN_OR_RETURN(LogEntry entry, ParsedEntryOf(result[i], 1));
-    placed.push_back({result[i].GetInt(0), std::move(entry)});
+    placed.push_back({result[i].GetInt(0), LogEntryOf(result[i], 1)});
+    PARLEY_RETURN_IF_ERROR(Parse(placed.back().entry));
   }
   return placed;
 }

@@ -46,7 +46,7 @@ std::vector<Uuid> UsersOf(const data::LogEntry& entry) {
 }
 
 absl::StatusOr<Addresses> AddressesOf(data::Transaction& tx, const std::vector<data::Event>& events,
-                                      const std::vector<data::LogEntry>& entries) {
+                                      absl::Span<const std::vector<data::LogEntry>> logs) {
   Addresses addresses;
   for (const data::Event& event : events) {
     for (const data::Party& party : event.parties) {
@@ -55,11 +55,13 @@ absl::StatusOr<Addresses> AddressesOf(data::Transaction& tx, const std::vector<d
   }
   // Most logs name nobody but parties.
   std::vector<Uuid> others;
-  for (const data::LogEntry& entry : entries) {
-    const bool names_others = std::ranges::any_of(UsersOf(entry), [&](const Uuid& id) {
-      return !addresses.contains({entry.event_id, id});
-    });
-    if (names_others && (others.empty() || others.back() != entry.event_id)) others.push_back(entry.event_id);
+  for (const auto& entries : logs) {
+    for (const data::LogEntry& entry : entries) {
+      const bool names_others = std::ranges::any_of(UsersOf(entry), [&](const Uuid& id) {
+        return !addresses.contains({entry.event_id, id});
+      });
+      if (names_others && (others.empty() || others.back() != entry.event_id)) others.push_back(entry.event_id);
+    }
   }
   if (others.empty()) return addresses;
   PARLEY_ASSIGN_OR_RETURN(const auto named, data::LogEntries(tx).ListNamed(others));
@@ -81,7 +83,7 @@ void ToProto(const data::LogEntry& entry, const Addresses& addresses, v1::LogEnt
     const auto id = Uuid::FromBytes(bytes);
     return id ? absl::StrCat(event_name, "/", std::string(collection), "/", id->ToString()) : "";
   };
-  proto.set_name(data::NameOf(entry.event_id, entry.sequence));
+  proto.set_name(absl::StrCat(event_name, "/logEntries/", entry.sequence));
   proto.set_hash(entry.hash);
   proto.set_sequence(entry.sequence);
   parley::ToProto(entry.create_time, proto.mutable_create_time());

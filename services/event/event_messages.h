@@ -1,8 +1,8 @@
 // Events and entries as the contract shows them.
 #pragma once
 
-#include <map>
-
+#include "absl/container/flat_hash_map.h"
+#include "absl/types/span.h"
 #include "common/data/events.h"
 #include "common/data/log_entries.h"
 #include "google/protobuf/empty.pb.h"
@@ -19,11 +19,11 @@ inline void ToProto(const data::Event&, google::protobuf::Empty&) {}
 std::vector<Uuid> UsersOf(const data::LogEntry& entry);
 
 // How the logs of events show the users that they name: by event and user.
-using Addresses = std::map<std::pair<Uuid, Uuid>, std::string>;
+using Addresses = absl::flat_hash_map<std::pair<Uuid, Uuid>, std::string>;
 
-// Of all whom the entries name. `events` holds those of the entries.
+// Of all whom the entries of the logs name. `events` holds those of the entries.
 absl::StatusOr<Addresses> AddressesOf(data::Transaction& tx, const std::vector<data::Event>& events,
-                                      const std::vector<data::LogEntry>& entries);
+                                      absl::Span<const std::vector<data::LogEntry>> logs);
 
 void ToProto(const data::LogEntry& entry, const Addresses& addresses, v1::LogEntry& proto);
 

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <iterator>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -19,12 +18,7 @@ constexpr int kMaxPage = 1000;
 struct Listing {
   ListEntriesItem* item;
   data::LogRange range;
-  size_t first = 0, last = 0;  // of the entries that were read: [first, last)
-};
-
-struct Read {
-  std::vector<data::LogEntry> entries;
-  Addresses addresses;  // of those whom the entries name
+  std::vector<data::LogEntry> entries = {};
 };
 
 std::string TokenSubject(const v1::ListLogEntriesRequest& request) {
@@ -53,8 +47,9 @@ absl::StatusOr<data::LogRange> Parse(const Context& context, const ListEntriesIt
   return range;
 }
 
-// What the callers may see; the items of the others have their errors.
-absl::StatusOr<Read> ReadBatch(data::Transaction& tx, std::vector<Listing>& listings) {
+// Reads what the callers may see; the items of the others have their errors. Answers with the addresses of those whom
+// the entries name.
+absl::StatusOr<Addresses> ReadBatch(data::Transaction& tx, std::vector<Listing>& listings) {
   std::vector<Uuid> ids;
   for (const Listing& listing : listings) ids.push_back(listing.range.event_id);
   PARLEY_ASSIGN_OR_RETURN(const auto events, data::Events(tx).Find(ids));
@@ -69,30 +64,23 @@ absl::StatusOr<Read> ReadBatch(data::Transaction& tx, std::vector<Listing>& list
     ranges.push_back(listing.range);
   }
   PARLEY_ASSIGN_OR_RETURN(auto pages, data::LogEntries(tx).List(ranges));
-  Read read;
-  for (size_t i = 0; i < permitted.size(); ++i) {
-    permitted[i]->first = read.entries.size();
-    std::ranges::move(pages[i], std::back_inserter(read.entries));
-    permitted[i]->last = read.entries.size();
-  }
-  PARLEY_ASSIGN_OR_RETURN(read.addresses, AddressesOf(tx, events, read.entries));
-  return read;
+  PARLEY_ASSIGN_OR_RETURN(Addresses addresses, AddressesOf(tx, events, pages));
+  for (size_t i = 0; i < permitted.size(); ++i) permitted[i]->entries = std::move(pages[i]);
+  return addresses;
 }
 
-void Answer(const Context& context, const Listing& listing, const Read& read) {
+void Answer(const Context& context, const Listing& listing, const Addresses& addresses) {
   v1::ListLogEntriesResponse& response = listing.item->response;
   size_t bytes = 0;
-  for (size_t i = listing.first; i < listing.last; ++i) {
-    v1::LogEntry entry;
-    ToProto(read.entries[i], read.addresses, entry);
+  for (size_t i = 0; i < listing.entries.size(); ++i) {
+    v1::LogEntry& entry = *response.add_log_entries();
+    ToProto(listing.entries[i], addresses, entry);
     bytes += entry.ByteSizeLong();
-    const bool page_is_full = i == listing.first + PageSizeOf(listing.item->request);
-    if (page_is_full || (i > listing.first && bytes > rpc::kMaxPageBytes)) {
-      response.set_next_page_token(rpc::MakePageToken(context.signer, TokenSubject(listing.item->request),
-                                                      absl::StrCat(read.entries[i - 1].sequence)));
-      break;
-    }
-    *response.add_log_entries() = std::move(entry);
+    if (i < PageSizeOf(listing.item->request) && (i == 0 || bytes <= rpc::kMaxPageBytes)) continue;
+    response.mutable_log_entries()->RemoveLast();
+    response.set_next_page_token(rpc::MakePageToken(context.signer, TokenSubject(listing.item->request),
+                                                    absl::StrCat(listing.entries[i - 1].sequence)));
+    break;
   }
 }
 
@@ -106,12 +94,12 @@ absl::Status ListLogEntries(const Context& context, absl::Span<ListEntriesItem* 
     if (range.ok()) listings.push_back({item, *range});
   }
   if (listings.empty()) return absl::OkStatus();
-  PARLEY_ASSIGN_OR_RETURN(const Read read, data::Transact(
-                                               context.pool, BatchDeadline(items),
-                                               [&](data::Transaction& tx) { return ReadBatch(tx, listings); },
-                                               data::Isolation::kReadCommitted, [&turn] { turn.Pass(); }));
+  PARLEY_ASSIGN_OR_RETURN(const Addresses addresses, data::Transact(
+                                                         context.pool, BatchDeadline(items),
+                                                         [&](data::Transaction& tx) { return ReadBatch(tx, listings); },
+                                                         data::Isolation::kReadCommitted, [&turn] { turn.Pass(); }));
   for (const Listing& listing : listings) {
-    if (listing.item->status.ok()) Answer(context, listing, read);
+    if (listing.item->status.ok()) Answer(context, listing, addresses);
   }
   return absl::OkStatus();
 }

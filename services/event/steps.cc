@@ -73,7 +73,7 @@ absl::StatusOr<std::vector<Step>> StepReader::Read(data::Transaction& tx, const 
   std::vector<Uuid> ids;
   for (const data::LogEntry& entry : entries) ids.push_back(entry.event_id);
   PARLEY_ASSIGN_OR_RETURN(const auto events, data::Events(tx).Find(ids));
-  PARLEY_ASSIGN_OR_RETURN(const Addresses addresses, AddressesOf(tx, events, entries));
+  PARLEY_ASSIGN_OR_RETURN(const Addresses addresses, AddressesOf(tx, events, {&entries, 1}));
   Present present;
   for (const data::Event& event : events) present.emplace(event.id, &event);
   PARLEY_ASSIGN_OR_RETURN(const Settled settled, SettledSince(tx, present, entries));
