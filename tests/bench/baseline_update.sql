@@ -1,7 +1,7 @@
--- pgbench: gives one of the first :events events three new slots in place of its own, as its initiator, who thereby confirms
--- them while the others' confirmations end, and appends the entry, in one statement and commit. It is a compare-and-set:
--- the caller says which revision he saw. pgbench cannot remember one for each event, so the comparison is with a bound
--- that always holds; it costs the same.
+-- pgbench: gives one of the first :events events three new slots in place of its own, as its initiator, who thereby
+-- confirms them while the others' confirmations end, and appends the entry, in one statement and commit. It is a
+-- compare-and-set: the caller says which revision he saw. pgbench cannot remember one for each event, so the comparison
+-- is with a bound that always holds; it costs the same.
 \set event random(1, :events)
 \set revision 1
 \set day random(1, 300)

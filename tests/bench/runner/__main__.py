@@ -2,6 +2,7 @@
 
 import argparse
 import functools
+import json
 import os
 import pathlib
 import signal
@@ -79,7 +80,7 @@ def parse():
     parser.add_argument("--quick", action="store_true", help="less of everything, for a first look")
     parser.add_argument("--only", metavar="PART,...", help="of these: " + ", ".join(PARTS))
     parser.add_argument("--rounds", type=int, help="how often all is measured; the median counts (5; quick: 1)")
-    parser.add_argument("--seconds", type=float, help="how long calls are made each time (5; quick: 1)")
+    parser.add_argument("--seconds", type=int, help="how long calls are made each time (5; quick: 1)")
     parser.add_argument("--in-flight", type=int, default=64, help="calls under way at any time (64)")
     parser.add_argument("--json", type=pathlib.Path, default=TOP / "build/bench.json", help="build/bench.json")
     options = parser.parse_args()
@@ -158,14 +159,15 @@ class Bench:
     def about(self):
         model = next((line.split(": ")[1] for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines()
                       if line.startswith("model name")), "unknown")
-        settings = self.postgres.sql("postgres", """
-            select string_agg(name || ' ' || current_setting(name), ', ' order by name) from pg_settings
+        settings = json.loads(self.postgres.sql("postgres", """
+            select json_object_agg(name, current_setting(name) order by name) from pg_settings
             where name in ('fsync', 'full_page_writes', 'max_wal_size', 'server_version', 'shared_buffers',
-                           'synchronous_commit', 'wal_sync_method')""")
+                           'synchronous_commit', 'wal_compression', 'wal_sync_method')"""))
         return {
             "machine": {"cores": str(os.cpu_count()), "processor": model, "load average before": self.load_average},
             "settings": {name: str(getattr(self.options, name)) for name in (
-                "rounds", "seconds", "in_flight", "users", "events", "grown", "long", "watchers", "mails")} | {"PostgreSQL": settings},
+                "rounds", "seconds", "in_flight", "users", "events", "grown", "long", "watchers", "mails")},
+            "PostgreSQL": settings,
         }
 
 
@@ -198,3 +200,5 @@ try:
     main()
 except subprocess.CalledProcessError as error:
     sys.exit(f"tests/bench/run: {error}")
+except KeyboardInterrupt:
+    sys.exit(128 + signal.SIGINT)

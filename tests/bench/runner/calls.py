@@ -1,5 +1,5 @@
-"""The calls of each method against pgbench, which does the same on the textbook schema, one prepared statement and commit
-for each call: with 8, 16 and 32 connections, of which the best counts."""
+"""The calls of each method against pgbench, which does the same on the textbook schema, one prepared statement and
+commit for each call: with 8, 16 and 32 connections, of which the best counts."""
 
 import statistics
 
@@ -50,4 +50,4 @@ def rows_of(method, calls):
 
 
 def of_baseline(bench, method, connections):
-    return bench.postgres.pgbench(method, connections, f"--time={bench.options.seconds:.0f}", *bench.defines)
+    return bench.postgres.pgbench(method, connections, f"--time={bench.options.seconds}", *bench.defines)

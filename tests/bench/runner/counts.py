@@ -43,7 +43,8 @@ def count(bench, database, load, told, resting):
     time.sleep(told)
     after = read(bench, database)
     bench.postgres.sql("postgres", "alter system reset pg_stat_statements.track; select pg_reload_conf()")
-    return {name: max(0, end - begin - rest) / answered for name, begin, end, rest in zip(COUNTED, before, after, resting)}
+    return {name: max(0, end - begin - rest) / answered
+            for name, begin, end, rest in zip(COUNTED, before, after, resting)}
 
 
 def read(bench, database):

@@ -1,4 +1,5 @@
-"""Calls of events with long logs and of ones with short logs, as many of either at a time, so that calls meet on them alike."""
+"""Calls of events with long logs and of ones with short logs, as many of either at a time, so that calls meet on them
+alike."""
 
 from fill import LISTED_ENTRIES, fill
 from system import say

@@ -1,5 +1,5 @@
-"""How fast notifications are delivered to Postfix's smtp-sink, against smtp-source with as many connections and as large
-mails."""
+"""How fast notifications are delivered to Postfix's smtp-sink, against smtp-source with as many connections and as
+large mails."""
 
 import time
 
@@ -33,8 +33,8 @@ def generate(bench, mails, *options):
 
 
 def deliver(bench, mails):
-    """Delivers as many mails as are wanted; the rate from the begin of the first attempt to the end of the last. What was
-    delivered before stays. The ids are made as Parley makes them."""
+    """Delivers as many mails as are wanted; the rate from the begin of the first attempt to the end of the last. What
+    was delivered before stays. The ids are made as Parley makes them."""
     begin = bench.parley.sql("select now()")
     bench.parley.sql(f"""
         insert into notifications (notification_id, event_id, recipient_id, sender_id, state, create_time, attempts,

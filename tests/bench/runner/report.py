@@ -5,8 +5,8 @@ import statistics
 
 
 class Promise:
-    """Of the ratio of Parley to a baseline, or of what was measured of Parley itself, where there is none. With no bound
-    it is only shown."""
+    """Of the ratio of Parley to a baseline, or of what was measured of Parley itself, where there is none. With no
+    bound it is only shown."""
 
     def __init__(self, what, unit, at_least=None, at_most=None):
         self.what, self.unit, self.at_least, self.at_most = what, unit, at_least, at_most

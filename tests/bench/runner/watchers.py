@@ -16,7 +16,8 @@ def measure(bench):
     command = bench.parley.load_command("watch", "--watchers", watchers, "--seconds", bench.options.seconds)
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as watching:
         say("watchers: opening them")
-        # A line once all are open, and one once they have been told of the changes; they stay until they are told to end.
+        # A line once all are open, and one once they have been told of the changes; they stay until they are told to
+        # end.
         if watching.stdout.readline() != "open\n":
             sys.exit("tests/bench/run: the watchers failed")
         for service in memory:
