@@ -75,14 +75,15 @@ absl::StatusOr<Result> Connection::Execute(const Statement& statement, const Par
 
 absl::StatusOr<std::vector<Result>> Connection::ExecuteAll(absl::Span<const Query> queries) {
   for (const Query& query : queries) PARLEY_RETURN_IF_ERROR(Prepare(query.statement, query.params));
-  // What cannot be sent has an error for its result.
-  PQenterPipelineMode(connection_);
+  int sent = PQenterPipelineMode(connection_);
   for (const Query& query : queries) {
     const Arguments arguments(query.params.values_);
-    PQsendQueryPrepared(connection_, query.statement.name, arguments.count(), arguments.values.data(),
-                        arguments.lengths.data(), arguments.formats.data(), 1);
+    sent &= PQsendQueryPrepared(connection_, query.statement.name, arguments.count(), arguments.values.data(),
+                                arguments.lengths.data(), arguments.formats.data(), 1);
   }
-  PQpipelineSync(connection_);
+  sent &= PQpipelineSync(connection_);
+  // Whatever was sent, the connection is not to be used again: it stays in pipeline mode.
+  if (sent == 0) return LostStatus(connection_);
   std::vector<Result> results;
   for (size_t i = 0; i < queries.size(); ++i) {
     results.emplace_back(PQgetResult(connection_));
@@ -104,7 +105,8 @@ absl::StatusOr<Result> Connection::Script(const std::string& sql) {
 }
 
 bool Connection::broken() const {
-  return PQstatus(connection_) != CONNECTION_OK || PQtransactionStatus(connection_) != PQTRANS_IDLE;
+  return PQstatus(connection_) != CONNECTION_OK || PQtransactionStatus(connection_) != PQTRANS_IDLE ||
+         PQpipelineStatus(connection_) != PQ_PIPELINE_OFF;
 }
 
 }  // namespace parley::data

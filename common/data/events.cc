@@ -9,8 +9,8 @@ namespace {
 
 constexpr int64_t kMaxScanned = 1000;
 
-// What kFind and kLock begin with. The initiator is looked up for each event by itself, so that the plan is the same at
-// any size of the tables.
+// kFind, and what kLock begins with. The initiator is looked up for each event by itself, so that the plan is the same
+// at any size of the tables.
 #define PARLEY_SELECT_EVENTS                                                                                          \
   "select e.event_id, e.title, e.slots, e.state, e.revision, e.quorum, e.confirmed_by, e.time_zone, e.initiator_id, " \
   "       (select array[local_part, domain] from users where user_id = e.initiator_id), "                             \
@@ -56,23 +56,33 @@ bool Event::HasConfirmed(const Uuid& user_id) const {
 
 constexpr Statement kFind{"find_events", PARLEY_SELECT_EVENTS};
 
-absl::StatusOr<std::vector<Event>> Events::Find(absl::Span<const Uuid> ids) { return Read(kFind, ids); }
+absl::StatusOr<std::vector<Event>> Events::Find(absl::Span<const Uuid> ids) {
+  return Read({{kFind, Params().AddUuids(ids)}}, ids);
+}
 
 constexpr Statement kLock{"lock_events", PARLEY_SELECT_EVENTS " for no key update of e"};
 
-absl::StatusOr<std::vector<Event>> Events::Lock(absl::Span<const Uuid> ids) { return Read(kLock, ids); }
+// One event that somebody holds keeps the others of a batch no longer.
+constexpr Statement kWaitShortly{"wait_shortly", "select set_config('lock_timeout', '500ms', true)"};
+
+absl::StatusOr<std::vector<Event>> Events::Lock(absl::Span<const Uuid> ids) {
+  std::vector<Query> queries;
+  if (ids.size() > 1) queries.push_back({kWaitShortly, {}});
+  queries.push_back({kLock, Params().AddUuids(ids)});
+  return Read(std::move(queries), ids);
+}
 
 // A statement of its own: as aggregates beside their events, parties cost three times as much.
 constexpr Statement kParties{"parties_of_events", R"sql(
   select p.event_id, p.user_id, p.local_part, (select domain from users u where u.user_id = p.user_id), p.erased
   from event_parties p where p.event_id = any($1) order by p.event_id, p.position)sql"};
 
-absl::StatusOr<std::vector<Event>> Events::Read(const Statement& statement, absl::Span<const Uuid> ids) {
+absl::StatusOr<std::vector<Event>> Events::Read(std::vector<Query> queries, absl::Span<const Uuid> ids) {
+  queries.push_back({kParties, Params().AddUuids(ids)});
+  PARLEY_ASSIGN_OR_RETURN(const auto results, tx_.ExecuteAll(queries));
+  const Result& rows = results[results.size() - 2];
+  const Result& parties = results.back();
   std::vector<Event> events;
-  PARLEY_ASSIGN_OR_RETURN(const auto results,
-                          tx_.ExecuteAll({{statement, Params().AddUuids(ids)}, {kParties, Params().AddUuids(ids)}}));
-  const Result& rows = results[0];
-  const Result& parties = results[1];
   for (int i = 0; i < rows.size(); ++i) events.push_back(EventOf(rows[i]));
   auto event = events.begin();
   for (int i = 0; i < parties.size(); ++i) {

@@ -95,7 +95,8 @@ class Events {
 
   // Those that exist, deleted ones among them, in the order of their ids.
   absl::StatusOr<std::vector<Event>> Find(absl::Span<const Uuid> ids);
-  // As Find, and locks their rows until the transaction ends, in the order of their ids.
+  // As Find, and locks their rows until the transaction ends, in the order of their ids. Where there are several it is
+  // not waited for long from then on: UNAVAILABLE, which IsLockTimeout knows.
   absl::StatusOr<std::vector<Event>> Lock(absl::Span<const Uuid> ids);
   // Those of the events whose logs have gone beyond the sequences, one for each of them.
   absl::StatusOr<std::vector<Uuid>> GoneBeyond(absl::Span<const Uuid> ids, absl::Span<const int64_t> sequences);
@@ -108,7 +109,8 @@ class Events {
   absl::Status Save(absl::Span<const Event> events);
 
  private:
-  absl::StatusOr<std::vector<Event>> Read(const Statement& statement, absl::Span<const Uuid> ids);
+  // `queries`: the last one is that of the events' rows.
+  absl::StatusOr<std::vector<Event>> Read(std::vector<Query> queries, absl::Span<const Uuid> ids);
   Transaction& tx_;
 };
 

@@ -37,6 +37,12 @@ absl::Status ConnectionStatus(const PGconn* connection) {
   return Away(std::string(absl::StripTrailingAsciiWhitespace(PQerrorMessage(connection))));
 }
 
+absl::Status LostStatus(const PGconn* connection) {
+  absl::Status status = ConnectionStatus(connection);
+  status.SetPayload(kLostPayload, absl::Cord("1"));
+  return status;
+}
+
 absl::Status ResultStatus(const PGconn* connection, const PGresult* result, std::string_view statement) {
   const ExecStatusType type = result == nullptr ? PGRES_FATAL_ERROR : PQresultStatus(result);
   if (type == PGRES_COMMAND_OK || type == PGRES_TUPLES_OK) return absl::OkStatus();
@@ -66,6 +72,11 @@ absl::Status ResultStatus(const PGconn* connection, const PGresult* result, std:
 bool MayRunAgain(const absl::Status& status) {
   const auto sql_state = status.GetPayload(kSqlStatePayload);
   return sql_state && (*sql_state == kDeadlockDetected.data() || *sql_state == kSerializationFailure.data());
+}
+
+bool IsLockTimeout(const absl::Status& status) {
+  const auto sql_state = status.GetPayload(kSqlStatePayload);
+  return sql_state && *sql_state == kLockNotAvailable.data();
 }
 
 bool ConnectionLost(const absl::Status& status) { return status.GetPayload(kLostPayload).has_value(); }

@@ -1,5 +1,7 @@
 #include "common/data/workers.h"
 
+#include <algorithm>
+
 #include "absl/time/clock.h"
 #include "common/status/status.h"
 
@@ -43,6 +45,7 @@ absl::Status Workers::Submit(Task* task) {
   absl::MutexLock lock(&mutex_);
   if (queue_.size() >= capacity_) return QueueFull();
   queue_.push_back(task);
+  if (task->work().max_batch() == 1) ++plain_;
   return absl::OkStatus();
 }
 
@@ -58,19 +61,23 @@ void Workers::RunThread() {
       const auto has_work = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return !queue_.empty() || is_stopping_; };
       mutex_.Await(absl::Condition(&has_work));
       const auto may_run = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-        return !is_turn_taken_ || queue_.empty() || queue_.front()->work().max_batch() == 1;
+        return !is_turn_taken_ || plain_ > 0 || queue_.empty();
       };
       mutex_.AwaitWithTimeout(absl::Condition(&may_run), kPatience);
       if (queue_.empty() && is_stopping_) return;
       if (queue_.empty()) continue;
-      // All of the method that the first one is of.
-      Work& work = queue_.front()->work();
+      // All of the method that the first one is of that may run.
+      const bool only_plain = is_turn_taken_ && plain_ > 0;
+      const auto first =
+          std::ranges::find_if(queue_, [&](Task* task) { return !only_plain || task->work().max_batch() == 1; });
+      Work& work = (*first)->work();
       const absl::Time now = absl::Now();
       std::erase_if(queue_, [&](Task* task) {
         if (&task->work() != &work || batch.size() == work.max_batch()) return false;
         (task->deadline() <= now || task->Abandoned() ? expired : batch).push_back(task);
         return true;
       });
+      if (work.max_batch() == 1) plain_ -= batch.size() + expired.size();
       takes_turn = !batch.empty() && work.max_batch() > 1 && !is_turn_taken_;
       if (takes_turn) is_turn_taken_ = true;
     }

@@ -3,8 +3,8 @@
 // batch: when idle that is a batch of one, so there is one path and no added delay.
 //
 // Batches take turns: one thread at a time runs the statements of one, and while it waits for its commit the next one
-// has its turn with all that was queued meanwhile. So batches are as large as can be, nobody waits for a row that
-// another thread is about to write, and the disk keeps nobody waiting. Plain methods need no turn.
+// has its turn with all that was queued meanwhile, unless that needs the same rows. So batches are as large as can be,
+// and the disk keeps nobody waiting. Plain methods need no turn. Calls that are under way at once have no order.
 #pragma once
 
 #include <deque>
@@ -71,6 +71,7 @@ class Workers {
   const size_t capacity_;
   absl::Mutex mutex_;
   std::deque<Task*> queue_ ABSL_GUARDED_BY(mutex_);
+  size_t plain_ ABSL_GUARDED_BY(mutex_) = 0;  // tasks in the queue that need no turn
   bool is_turn_taken_ ABSL_GUARDED_BY(mutex_) = false;
   bool is_stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<std::thread> threads_;

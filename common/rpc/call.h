@@ -22,6 +22,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/clock.h"
+#include "common/data/sql_status.h"
 #include "common/data/workers.h"
 #include "common/rpc/principal.h"
 #include "common/status/status.h"
@@ -67,7 +68,7 @@ class Method final : public data::Work {
   using Handler = std::function<absl::Status(const Call&, const Request&, Response&)>;
   // Answers OK once each item has its status. Any other answer says that nothing of the batch was done: then each item
   // is run alone, so that a bad one fails alone; but not where the database is away or a commit is in doubt, which
-  // holds for all. Passes the turn when only its commit is left.
+  // holds for all, unlike a lock that one of them waited for in vain. Passes the turn when only its commit is left.
   using BatchHandler = std::function<absl::Status(absl::Span<Item* const>, data::Turn&)>;
 
   // `name`: `/parley.event.v1.EventService/GetEvent`.
@@ -95,8 +96,8 @@ class Method final : public data::Work {
     std::vector<Item*> items;
     for (data::Task* task : tasks) items.push_back(&static_cast<Running*>(task)->item);
     const absl::Status status = handler_(items, turn);
-    const bool alone = !status.ok() && items.size() > 1 && status.code() != absl::StatusCode::kUnavailable &&
-                       status.code() != absl::StatusCode::kUnknown;
+    const bool holds_for_all = (absl::IsUnavailable(status) && !data::IsLockTimeout(status)) || absl::IsUnknown(status);
+    const bool alone = !status.ok() && items.size() > 1 && !holds_for_all;
     for (size_t i = 0; i < items.size(); ++i) {
       if (alone && items[i]->call.deadline <= absl::Now()) {
         items[i]->status = absl::DeadlineExceededError("the deadline passed while the call was run");

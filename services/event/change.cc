@@ -48,8 +48,12 @@ absl::Status ChangeBatch(data::Transaction& tx, const Context& context, std::vec
   std::set<Uuid> changed;
   for (size_t i = 0; i < changes.size(); ++i) {
     Change& change = changes[i];
-    if (!answered[i].ok() || *answered[i]) {
-      change.result = answered[i].ok() ? AnswerAgain(tx, **answered[i]) : answered[i].status();
+    if (!answered[i].ok()) {
+      change.result = answered[i].status();
+      continue;
+    }
+    if (*answered[i]) {
+      PARLEY_ASSIGN_OR_RETURN(change.result, AnswerAgain(tx, **answered[i]));
       continue;
     }
     if (!may[i].ok()) {

@@ -1,5 +1,5 @@
-// The one way in which calls change events, or add to their logs: lock, may the caller, decide, append to the log,
-// save, commit; the calls of a batch together.
+// The one way in which calls change an event that is there, but for what makes another of it (ReopenEvent): lock, may
+// the caller, decide, append to the log, save, commit; the calls of a batch together.
 #pragma once
 
 #include <functional>

@@ -66,8 +66,12 @@ absl::Status CreateBatch(data::Transaction& tx, const Context& context, const st
   std::vector<std::vector<Address>> parties(creations.size());
   std::vector<Address> addresses;
   for (size_t i = 0; i < creations.size(); ++i) {
-    if (!answered[i].ok() || *answered[i]) {
-      results[i] = answered[i].ok() ? AnswerAgain(tx, **answered[i]) : answered[i].status();
+    if (!answered[i].ok()) {
+      results[i] = answered[i].status();
+      continue;
+    }
+    if (*answered[i]) {
+      PARLEY_ASSIGN_OR_RETURN(results[i], AnswerAgain(tx, **answered[i]));
       continue;
     }
     const auto creator = creators.find(creations[i].item->call.principal.user_id);

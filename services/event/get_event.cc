@@ -7,11 +7,17 @@
 namespace parley::event {
 namespace {
 
-absl::StatusOr<Change> ParseItem(const Context& context, const GetItem& item) {
+// The event's id.
+absl::StatusOr<Uuid> Check(const Context& context, const GetItem& item) {
   PARLEY_RETURN_IF_ERROR(CheckUser(item.call));
   PARLEY_ASSIGN_OR_RETURN(const Uuid id, ParseGet(item.request));
   // Where a batch failed and is run again one by one, this one is counted twice: the limit is no exact one.
   PARLEY_RETURN_IF_ERROR(context.views.Take(item.call.principal.user_id.ToBytes() + id.ToBytes()));
+  return id;
+}
+
+absl::StatusOr<Change> ParseItem(const Context& context, const GetItem& item) {
+  PARLEY_ASSIGN_OR_RETURN(const Uuid id, Check(context, item));
   auto view = [&item](const data::Event& event, absl::Time now) {
     return View(event, EffectorOf(item.call.principal), now);
   };
@@ -20,8 +26,7 @@ absl::StatusOr<Change> ParseItem(const Context& context, const GetItem& item) {
 
 // E11: of the log, not of the event, so it is no view.
 absl::Status ReadRevision(const Context& context, GetItem& item) {
-  PARLEY_ASSIGN_OR_RETURN(const Change view, ParseItem(context, item));
-  const Uuid id = view.target.id;
+  PARLEY_ASSIGN_OR_RETURN(const Uuid id, Check(context, item));
   auto read = [&](data::Transaction& tx) -> absl::StatusOr<data::Event> {
     PARLEY_ASSIGN_OR_RETURN(const auto found, data::Events(tx).Find({id}));
     PARLEY_RETURN_IF_ERROR(CheckEventAccess(item.call, id, found.empty() ? nullptr : &found.front()));
@@ -41,6 +46,7 @@ absl::Status GetEvents(const Context& context, absl::Span<GetItem* const> items,
   }
   PARLEY_RETURN_IF_ERROR(ChangeEach(context, absl::MakeConstSpan(views), turn,
                                     [&](const GetItem& item) { return ParseItem(context, item); }));
+  turn.Pass();
   for (GetItem* item : items) {
     if (item->request.revision() > 0) item->status = ReadRevision(context, *item);
   }

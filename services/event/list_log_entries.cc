@@ -13,6 +13,8 @@ namespace {
 
 constexpr int kDefaultPage = 50;
 constexpr int kMaxPage = 1000;
+// So much is held in memory at once, however many calls a batch has and however large pages they want.
+constexpr int64_t kMaxEntriesAtOnce = 3500;
 
 // One call of a batch.
 struct Listing {
@@ -49,7 +51,7 @@ absl::StatusOr<data::LogRange> Parse(const Context& context, const ListEntriesIt
 
 // Reads what the callers may see; the items of the others have their errors. Answers with the addresses of those whom
 // the entries name.
-absl::StatusOr<Addresses> ReadBatch(data::Transaction& tx, std::vector<Listing>& listings) {
+absl::StatusOr<Addresses> ReadBatch(data::Transaction& tx, absl::Span<Listing> listings) {
   std::vector<Uuid> ids;
   for (const Listing& listing : listings) ids.push_back(listing.range.event_id);
   PARLEY_ASSIGN_OR_RETURN(const auto events, data::Events(tx).Find(ids));
@@ -93,13 +95,19 @@ absl::Status ListLogEntries(const Context& context, absl::Span<ListEntriesItem* 
     item->status = range.status();
     if (range.ok()) listings.push_back({item, *range});
   }
-  if (listings.empty()) return absl::OkStatus();
-  PARLEY_ASSIGN_OR_RETURN(const Addresses addresses, data::Transact(
-                                                         context.pool, BatchDeadline(items),
-                                                         [&](data::Transaction& tx) { return ReadBatch(tx, listings); },
-                                                         data::Isolation::kReadCommitted, [&turn] { turn.Pass(); }));
-  for (const Listing& listing : listings) {
-    if (listing.item->status.ok()) Answer(context, listing, addresses);
+  for (size_t begin = 0, end = 0; begin < listings.size(); begin = end) {
+    int64_t entries = 0;
+    do entries += listings[end++].range.limit;
+    while (end < listings.size() && entries + listings[end].range.limit <= kMaxEntriesAtOnce);
+    const auto part = absl::MakeSpan(listings).subspan(begin, end - begin);
+    PARLEY_ASSIGN_OR_RETURN(const Addresses addresses, data::Transact(
+                                                           context.pool, BatchDeadline(items),
+                                                           [&](data::Transaction& tx) { return ReadBatch(tx, part); },
+                                                           data::Isolation::kReadCommitted, [&turn] { turn.Pass(); }));
+    for (Listing& listing : part) {
+      if (listing.item->status.ok()) Answer(context, listing, addresses);
+      listing.entries.clear();
+    }
   }
   return absl::OkStatus();
 }

@@ -99,7 +99,7 @@ class Forwarding::Call final : public grpc::ServerGenericBidiReactor {
   // The caller's side.
 
   void OnReadDone(bool ok) override {
-    if (is_unary_) return ok ? ForwardRequest() : Refuse(absl::InvalidArgumentError("the call has no request"));
+    if (is_unary_) return ok ? ForwardRequest() : RefuseWithoutRequest();
     absl::MutexLock lock(&mutex_);
     if (!is_writing_) return;
     if (ok) return upstream_side_.StartWrite(&request_);
@@ -113,7 +113,7 @@ class Forwarding::Call final : public grpc::ServerGenericBidiReactor {
 
   void OnWriteDone(bool ok) override {
     absl::MutexLock lock(&mutex_);
-    write_time_ = absl::InfiniteFuture();
+    waiting_since_ = absl::InfiniteFuture();
     if (ok) return upstream_side_.StartRead(&response_);
     upstream_context_->TryCancel();
     EndWriting();
@@ -126,14 +126,14 @@ class Forwarding::Call final : public grpc::ServerGenericBidiReactor {
   }
 
   void OnDone() override {
-    if (is_stream_) gateway_.Leave(*this);
+    if (is_joined_) gateway_.Leave(*this);
     Release();
   }
 
-  // Gives it up where its reader has not taken what was written to it before.
+  // Gives it up where its caller has not taken what was written to it before, or not sent the request.
   void GiveUpIfStuck(absl::Time before) {
     absl::MutexLock lock(&mutex_);
-    if (write_time_ < before) context_.TryCancel();
+    if (waiting_since_ < before) context_.TryCancel();
   }
 
   // Ends it because the gateway is stopping.
@@ -156,6 +156,18 @@ class Forwarding::Call final : public grpc::ServerGenericBidiReactor {
     Call& call_;
   };
 
+  void SetWaiting(absl::Time since) {
+    absl::MutexLock lock(&mutex_);
+    waiting_since_ = since;
+  }
+
+  void RefuseWithoutRequest() {
+    if (context_.IsCancelled()) return Refuse(absl::CancelledError("the caller has gone"));
+    FieldViolations fields;
+    fields.Add("request", "is required: the call ended without a message");
+    Refuse(fields.ToStatus());
+  }
+
   // Ends a call that was not forwarded.
   void Refuse(const absl::Status& status) {
     LogEnd(status.code());
@@ -177,20 +189,25 @@ class Forwarding::Call final : public grpc::ServerGenericBidiReactor {
 
   void Forward(const rpc::Principal& principal) {
     const std::string& method = context_.method();
-    if (is_stream_ && !gateway_.Join(*this)) return Refuse(Stopping(kSelf));
+    const bool is_endless = absl::FromChrono(context_.deadline()) > absl::Now() + kLongestDeadline;
+    // Nobody else ends what may never end.
+    is_joined_ = (is_stream_ || is_endless) && gateway_.Join(*this);
+    if ((is_stream_ || is_endless) && !is_joined_) return Refuse(Stopping(kSelf));
     CopyMetadata(context_.client_metadata(), [this](const std::string& key, const std::string& value) {
       upstream_context_->AddMetadata(key, value);
     });
     const absl::Time now = absl::Now();
     upstream_context_->AddMetadata(rpc::kPrincipalMetadata, gateway_.signer_.Sign(principal, method, now));
     upstream_context_->AddMetadata(rpc::kCallIdMetadata, call_id_);
-    const bool is_endless = absl::FromChrono(context_.deadline()) > now + kLongestDeadline;
     if (!is_endless) {
       upstream_context_->set_deadline(context_.deadline());
     } else if (!is_stream_) {
       upstream_context_->set_deadline(absl::ToChronoTime(now + gateway_.default_deadline_));
     }
-    if (is_unary_) return StartRead(&request_);
+    if (is_unary_) {
+      SetWaiting(now);
+      return StartRead(&request_);
+    }
 
     sides_.fetch_add(1, std::memory_order_relaxed);
     upstream_->Stub().PrepareBidiStreamingCall(&*upstream_context_, method, {}, &upstream_side_);
@@ -204,6 +221,7 @@ class Forwarding::Call final : public grpc::ServerGenericBidiReactor {
 
   // A unary call's.
   void ForwardRequest() {
+    SetWaiting(absl::InfiniteFuture());
     sides_.fetch_add(1, std::memory_order_relaxed);
     upstream_->Stub().UnaryCall(&*upstream_context_, context_.method(), {}, &request_, &response_,
                                 [this](const grpc::Status& status) { OnUpstreamDone(status); });
@@ -221,7 +239,7 @@ class Forwarding::Call final : public grpc::ServerGenericBidiReactor {
     absl::MutexLock lock(&mutex_);
     if (ok) {
       CopyInitialMetadata();
-      write_time_ = absl::Now();
+      waiting_since_ = absl::Now();
       return StartWrite(&response_);
     }
     EndWriting();
@@ -255,7 +273,7 @@ class Forwarding::Call final : public grpc::ServerGenericBidiReactor {
       }
     }
     LogEnd(static_cast<absl::StatusCode>(shown.error_code()));
-    if (is_unary_ && shown.ok()) {
+    if (is_unary_ && shown.ok() && response_.Valid()) {
       // Together with the metadata before it.
       StartWriteAndFinish(&response_, {}, shown);
     } else {
@@ -303,6 +321,7 @@ class Forwarding::Call final : public grpc::ServerGenericBidiReactor {
   const std::string call_id_ = MakeCallId();
   const absl::Time start_ = absl::Now();
   std::string user_;
+  bool is_joined_ = false;
   const Upstream* upstream_ = nullptr;
 
   std::optional<grpc::ClientContext> upstream_context_{std::in_place};
@@ -316,8 +335,8 @@ class Forwarding::Call final : public grpc::ServerGenericBidiReactor {
   absl::Mutex mutex_;
   bool is_writing_ ABSL_GUARDED_BY(mutex_) = true;  // requests may still go upstream
   bool is_draining_ ABSL_GUARDED_BY(mutex_) = false;
-  absl::Time write_time_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();  // when what is being written began
-  bool is_reading_ ABSL_GUARDED_BY(mutex_) = true;                          // responses may still be read from there
+  absl::Time waiting_since_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();  // for the caller
+  bool is_reading_ ABSL_GUARDED_BY(mutex_) = true;                             // responses may still be read from there
 };
 
 bool Forwarding::Join(Call& stream) {

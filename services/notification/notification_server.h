@@ -1,5 +1,5 @@
 // NotificationService, from gRPC to the handlers: one file each for the operations, all of them plain code on worker
-// threads. Calls for one event run on one thread.
+// threads.
 #pragma once
 
 #include <functional>

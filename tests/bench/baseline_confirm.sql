@@ -13,7 +13,7 @@ with event as (
   where event_id = :event and revision >= :revision and state = 'OPEN'
   returning event_id, revision, state, initiator_id, last_sequence
 ), party as (
-  update event_parties p set confirmed = true from event e where p.event_id = e.event_id and p.user_id = e.initiator_id
+  update event_parties p set confirmed = true from event e where p.event_id = e.event_id and p.user_id = e.initiator_id and not p.confirmed
 ), entry as (
   insert into log_entries (event_id, sequence, create_time, occurrence, effector_id, revision, data)
   select event_id, last_sequence, now(), 'UPDATE', initiator_id, revision, 'affirmed; confirmed by one; state ' || state

@@ -205,6 +205,28 @@ TEST_F(EventServiceTest, E8_OfABatchOfUpdatesOfOneEventTheFirstWins) {
             "2");
 }
 
+TEST_F(EventServiceTest, ABatchWaitsShortlyForAnEventThatSomebodyHolds) {
+  ASSERT_OK_AND_ASSIGN(const v1::Event held, Create(ann, Proposal()));
+  ASSERT_OK_AND_ASSIGN(const v1::Event free, Create(ann, Proposal()));
+  std::vector<v1::GetEventRequest> requests(2);
+  requests[0].set_name(held.name());
+  requests[1].set_name(free.name());
+  std::vector<v1::Event> responses(2);
+  std::vector<GetItem> items;
+  for (size_t i = 0; i < 2; ++i) items.push_back({ann, requests[i], responses[i], absl::OkStatus()});
+  const std::vector<GetItem*> batch{&items[0], &items[1]};
+  const auto holder = data::Transaction::Begin(pool, absl::Now() + absl::Seconds(20));
+  ASSERT_TRUE(holder.ok());
+  ASSERT_TRUE(data::Events(**holder).Lock({IdOf(held)}).ok());
+  const absl::Time begin = absl::Now();
+  const absl::Status status = GetEvents(context, batch, turn);
+  EXPECT_TRUE(data::IsLockTimeout(status)) << status;
+  EXPECT_LT(absl::Now() - begin, absl::Seconds(2));
+  // So each is run alone.
+  EXPECT_THAT(GetEvents(context, std::vector<GetItem*>{&items[1]}, turn), Succeeds());
+  EXPECT_THAT(items[1].status, Succeeds());
+}
+
 TEST_F(EventServiceTest, ABatchWithACallTwiceIsForRunningOneByOne) {
   ASSERT_OK_AND_ASSIGN(const v1::Event event, Create(ann, Proposal()));
   auto request = UpdateOf(event);
@@ -246,6 +268,9 @@ TEST_F(EventServiceTest, A2_AViewThatConfirmsClosesTheEventForTheRestOfTheBatch)
   EXPECT_FALSE(entries[1].data().closed());
   EXPECT_TRUE(entries[2].data().closed());
   EXPECT_FALSE(entries[3].data().closed());
+  EXPECT_EQ(database.Sql("select count(*) from parley.events e join parley.log_entries l using (event_id) "
+                         "where e.last_sequence = 4 and l.sequence = 4 and l.hash = e.last_hash"),
+            "1");
 }
 
 TEST_F(EventServiceTest, A2_AViewThatConfirmsClosesTheEvent) {

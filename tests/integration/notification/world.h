@@ -102,8 +102,10 @@ class World : public ::testing::Test {
       data::LogEntry entry =
           data::EntryOf(deleted, event::v1::LogEntry::UPDATE, {staff_.id, std::nullopt, std::nullopt}, tx.now());
       entry.data.set_deleted(true);
-      PARLEY_RETURN_IF_ERROR(data::Events(tx).Save(deleted));
-      return data::LogEntries(tx).Append({entry}).status();
+      entry.with_event = true;
+      PARLEY_ASSIGN_OR_RETURN(const auto hashes, data::LogEntries(tx).Append({entry}));
+      deleted.last_hash = hashes.front();
+      return data::Events(tx).Save({deleted});
     });
   }
 
