@@ -2,11 +2,16 @@
 
 namespace parley::data {
 
+void Chore::EndSoon() {
+  absl::MutexLock lock(&mutex_);
+  stopping_ = awake_ = true;
+}
+
 void Chore::Stop() {
+  EndSoon();
   std::thread thread;
   {
     absl::MutexLock lock(&mutex_);
-    stopping_ = awake_ = true;
     thread.swap(thread_);
   }
   if (thread.joinable()) thread.join();

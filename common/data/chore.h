@@ -17,7 +17,9 @@ class Chore {
 
   // From now on. Further calls change nothing.
   void Start();
-  // Waits for the step that is under way; there is none after it.
+  // There is no further step. Does not wait for the one that is under way. Thread-safe.
+  void EndSoon();
+  // As EndSoon, and waits.
   void Stop();
   // Ends the rest that it takes, or the next one before it begins. Thread-safe.
   void Wake();

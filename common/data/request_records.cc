@@ -85,13 +85,25 @@ absl::Status RequestRecords::Insert(absl::Span<const RequestRecord> records) {
   return tx_.Execute(kInsert, params).status();
 }
 
+// One that is remembered anew meanwhile is not old any more.
 constexpr Statement kPurge{"purge_requests", R"sql(
-  delete from request_records where ctid = any(array(
-    select ctid from request_records where create_time < now() - interval '25 hours' limit 1000 for update skip locked)))sql"};
+  with old as (
+    select id, create_time
+    from (select ctid as id, create_time from request_records where create_time >= $1
+          order by create_time limit )sql" PARLEY_PURGE_ROWS R"sql() as oldest
+    where create_time <= now() - interval '25 hours'
+  ), gone as (
+    delete from request_records where ctid = any(array(
+      select ctid from request_records
+      where ctid = any(array(select id from old)) and create_time <= now() - interval '25 hours'
+      for update skip locked))
+    returning true
+  )
+  select (select count(*) from gone), count(*), max(create_time) from old)sql"};
 
-absl::StatusOr<int64_t> RequestRecords::Purge() {
-  PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kPurge));
-  return result.affected();
+absl::StatusOr<Purged> RequestRecords::Purge(absl::Time from) {
+  PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kPurge, Params().Add(from)));
+  return PurgedOf(result);
 }
 
 }  // namespace parley::data

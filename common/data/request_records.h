@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "common/data/transaction.h"
+#include "common/data/purge.h"
 
 namespace parley::data {
 
@@ -43,8 +43,8 @@ class RequestRecords {
   // Those that are remembered, by key.
   absl::StatusOr<std::map<RequestKey, RequestRecord>> Find(absl::Span<const RequestKey> keys);
   absl::Status Insert(absl::Span<const RequestRecord> records);
-  // Forgets some of those that are too old to be found. Answers with their number.
-  absl::StatusOr<int64_t> Purge();
+  // Forgets some of those that are too old to be found; see purge.h.
+  absl::StatusOr<Purged> Purge(absl::Time from);
 
  private:
   Transaction& tx_;

@@ -11,8 +11,11 @@
 
 namespace parley::rpc {
 
-// `address`: `unix:/path` or `host:port`. Connects again by itself, within a second. Each channel has a connection of
-// its own. Thread-safe.
+// Whether it is a name that stands for several servers.
+bool HasReplicas(std::string_view address);
+
+// `address`: `unix:/path` or `host:port`, one server; or `dns:///name:port`, all those to which the name leads, which
+// take calls in turn. Connects again by itself, within a second. Each channel has connections of its own. Thread-safe.
 std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address);
 
 // Prepares a call of `method` (`/package.Service/Method`) by `service`.

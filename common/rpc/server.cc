@@ -1,8 +1,10 @@
 #include "common/rpc/server.h"
 
+#include <algorithm>
 #include <csignal>
 #include <ctime>
 #include <iostream>
+#include <limits>
 #include <memory>
 
 #include "absl/time/clock.h"
@@ -15,6 +17,9 @@ namespace {
 constexpr absl::Duration kReadyInterval = absl::Seconds(1);
 // How often clients may ask whether the server is still there; those that ask more often are sent away.
 constexpr absl::Duration kClientKeepalive = absl::Seconds(5);
+// So long calls are taken after it was said that the end has come. Whoever has several of us to choose from goes by
+// what is said; a call that is on its way meanwhile finds an open door.
+constexpr absl::Duration kNotice = absl::Milliseconds(500);
 constexpr int kMaxMessageBytes = 1 << 20;
 constexpr int kMaxMetadataBytes = 16 << 10;
 
@@ -24,6 +29,11 @@ sigset_t EndSignals() {
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
   return signals;
+}
+
+// As gRPC takes it.
+int MillisecondsOf(absl::Duration duration) {
+  return static_cast<int>(std::min<int64_t>(absl::ToInt64Milliseconds(duration), std::numeric_limits<int>::max()));
 }
 
 // Whether a signal to end came within the interval.
@@ -61,6 +71,10 @@ void ServerSettings::AddTo(Config& config) {
   config.Add("keepalive", keepalive,
              "How often a connection that says nothing is asked whether its client is still there; one that does not "
              "answer for as long is closed.");
+  config.Add(
+      "connection-age", connection_age,
+      "After how long clients are to make their connections anew, whereby they find replicas that have come since. "
+      "What is under way goes on. inf: never.");
   config.Add("drain", drain, "At the end, how long calls under way may take.");
 }
 
@@ -85,14 +99,16 @@ int Serve(const ServerSettings& settings, const Service& service) {
   // Requests are small: guesses at the bandwidth would cost each call something for nothing.
   builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
   // A client that has vanished without a word is noticed, and its streams end. Clients may ask us as often.
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS,
-                             static_cast<int>(absl::ToInt64Milliseconds(settings.keepalive)));
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS,
-                             static_cast<int>(absl::ToInt64Milliseconds(settings.keepalive)));
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, MillisecondsOf(settings.keepalive));
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, MillisecondsOf(settings.keepalive));
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
-  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
-                             static_cast<int>(absl::ToInt64Milliseconds(kClientKeepalive)));
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, MillisecondsOf(kClientKeepalive));
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  const bool is_local = settings.listen.starts_with("unix:");
+  // A socket's file leads to one server.
+  if (!is_local && settings.connection_age != absl::InfiniteDuration()) {
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, MillisecondsOf(settings.connection_age));
+  }
   // Two processes on one port would share its calls in silence.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   for (grpc::Service* each : service.services) builder.RegisterService(each);
@@ -128,6 +144,7 @@ int Serve(const ServerSettings& settings, const Service& service) {
   Log(LogLevel::kInfo, "stopping");
   server->GetHealthCheckService()->SetServingStatus(false);
   const absl::Time deadline = absl::Now() + settings.drain;
+  if (!is_local) AwaitEnd(std::min(kNotice, settings.drain));
   if (service.drain) service.drain();
   server->Shutdown(absl::ToChronoTime(deadline));
   server->Wait();

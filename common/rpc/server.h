@@ -35,6 +35,7 @@ struct ServerSettings {
   absl::Duration default_deadline = absl::Seconds(10);
   absl::Duration drain = absl::Seconds(8);
   absl::Duration keepalive = absl::Seconds(30);
+  absl::Duration connection_age = absl::Minutes(5);
 
   void AddTo(Config& config);
 };
@@ -61,8 +62,8 @@ struct Service {
 // Starts the log, and blocks the signals that Serve waits for. Before any thread is started.
 void StartProcess(std::string_view name, const ServerSettings& settings);
 
-// Serves until SIGTERM or SIGINT; then says NOT_SERVING, takes no new calls and lets those under way finish, within
-// `drain`. Answers with the process's exit code: 0, or 1 where it could not start or must not run.
+// Serves until SIGTERM or SIGINT; then says NOT_SERVING, soon takes no new calls and lets those under way finish,
+// within `drain`. Answers with the process's exit code: 0, or 1 where it could not start or must not run.
 int Serve(const ServerSettings& settings, const Service& service);
 
 }  // namespace parley::rpc

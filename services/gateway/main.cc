@@ -14,6 +14,8 @@ int main(int argc, char** argv) {
   using namespace parley;
 
   rpc::ServerSettings settings;
+  // Its clients are not ours to send about.
+  settings.connection_age = absl::InfiniteDuration();
   std::string routes_text, token_address, secrets;
   int calls_per_second = 1000;
   int burst = 2000;
@@ -26,9 +28,10 @@ int main(int argc, char** argv) {
   config.Add(
       "routes", routes_text,
       "Which service takes which calls: parley.event.=ADDRESS,parley.token.=ADDRESS and so on, where an address is "
-      "unix:/path or host:port.");
+      "unix:/path, host:port, or dns:///name:port where the name leads to several replicas, which take calls in turn.");
   config.Required();
-  config.Add("token-address", token_address, "Where the token service is, which knows all keys.");
+  config.Add("token-address", token_address,
+             "Where the token service is, which knows all keys; an address as in routes.");
   config.Required();
   config.AddSecret("principal-secrets", secrets, "One or two secrets that Parley's processes share, a line each.");
   config.Add("calls-per-second", calls_per_second, "How often a caller may call in the long run.", 1, 1000000);

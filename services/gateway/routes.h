@@ -12,7 +12,7 @@ namespace parley::gateway {
 
 struct Route {
   std::string prefix;   // `parley.event.`
-  std::string address;  // `unix:/path` or `host:port`
+  std::string address;  // as rpc::MakeChannel takes it
 };
 
 // From `parley.event.=unix:/path,parley.token.=host:port`. INVALID_ARGUMENT, with a message for the administrator,

@@ -13,6 +13,10 @@ namespace {
 
 constexpr absl::Duration kHealthTime = absl::Milliseconds(500);
 
+// Of replicas it is enough that one serves: another one may just have begun to end, or hang. The next question goes to
+// the next of them.
+constexpr int kReplicasAsked = 3;
+
 bool AskHealthOf(const std::string& service, const std::shared_ptr<grpc::Channel>& channel) {
   using grpc::health::v1::HealthCheckResponse;
   grpc::ClientContext context;
@@ -62,8 +66,14 @@ bool Upstreams::IsUnary(std::string_view method) const {
 absl::Status Upstreams::AskHealth() {
   std::vector<std::string> away;
   for (const std::string& service : contracts_.services) {
-    serves_[service] = AskHealthOf(service, upstreams_[FindRoute(routes_, service) - routes_.data()]->Channel());
-    if (!serves_[service]) away.push_back(service);
+    const Route* const route = FindRoute(routes_, service);
+    const Upstream& upstream = *upstreams_[route - routes_.data()];
+    bool serves = false;
+    for (int left = rpc::HasReplicas(route->address) ? kReplicasAsked : 1; left > 0 && !serves; --left) {
+      serves = AskHealthOf(service, upstream.Channel());
+    }
+    serves_[service] = serves;
+    if (!serves) away.push_back(service);
   }
   return away.empty() ? absl::OkStatus() : Unavailable(absl::StrJoin(away, ", "));
 }

@@ -24,7 +24,7 @@ class Upstream {
 
   // For errors: `the event service`.
   const std::string& name() const { return name_; }
-  // Two connections, used in turn: gRPC reads and writes each of them with one thread at a time.
+  // Two connections (to each replica), used in turn: gRPC reads and writes each of them with one thread at a time.
   std::shared_ptr<grpc::Channel> Channel() const { return channels_[Next()]; }
   grpc::GenericStub& Stub() const { return *stubs_[Next()]; }
 

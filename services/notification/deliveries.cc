@@ -160,17 +160,25 @@ absl::StatusOr<Unsent> Deliveries::CancelUnsent(const Uuid& event_id) {
   return Unsent{result[0].GetInt(0), result[0].GetInt(1)};
 }
 
-// The highest SEQUENCE that a recipient may have been sent in a REQUEST, and that of a CANCEL that was accepted.
-#define PARLEY_REQUEST_SENT                                                                                           \
-  "coalesce(max(a.calendar_sequence) filter (where a.calendar_method = 'REQUEST' and coalesce(a.outcome, 'UNKNOWN') " \
-  "in ('ACCEPTED', 'UNKNOWN')), -1)"
-#define PARLEY_CANCEL_SENT \
-  "coalesce(max(a.calendar_sequence) filter (where a.calendar_method = 'CANCEL' and a.outcome = 'ACCEPTED'), -1)"
+// The highest SEQUENCE that a recipient may have been sent in a REQUEST by these attempts, and that of a CANCEL that
+// was accepted.
+#define PARLEY_REQUEST_TRIED                                                                                 \
+  "max(a.calendar_sequence) filter (where a.calendar_method = 'REQUEST' and coalesce(a.outcome, 'UNKNOWN') " \
+  "in ('ACCEPTED', 'UNKNOWN'))"
+#define PARLEY_CANCEL_TRIED \
+  "max(a.calendar_sequence) filter (where a.calendar_method = 'CANCEL' and a.outcome = 'ACCEPTED')"
+// With the attempts that were purged. In rows of notifications, each with its attempts that had to do with calendars.
+#define PARLEY_MAYBE_IN_CALENDAR                                     \
+  "coalesce(greatest(max(n.calendar_request), " PARLEY_REQUEST_TRIED \
+  "), -1) > "                                                        \
+  "coalesce(greatest(max(n.calendar_cancel), " PARLEY_CANCEL_TRIED "), -1)"
 
 constexpr Statement kWithCalendarEntry{"recipients_with_calendar_entry", R"sql(
-  select n.recipient_id from notifications n join delivery_attempts a using (notification_id)
-  where n.event_id = $1 and a.calendar_method is not null
-  group by n.recipient_id having )sql" PARLEY_REQUEST_SENT " > " PARLEY_CANCEL_SENT " order by n.recipient_id"};
+  select n.recipient_id
+  from notifications n left join delivery_attempts a
+    on a.notification_id = n.notification_id and a.calendar_method is not null
+  where n.event_id = $1
+  group by n.recipient_id having )sql" PARLEY_MAYBE_IN_CALENDAR " order by n.recipient_id"};
 
 absl::StatusOr<std::vector<Uuid>> Deliveries::WithCalendarEntry(const Uuid& event_id) {
   PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kWithCalendarEntry, Params().Add(event_id)));
@@ -186,9 +194,10 @@ constexpr Statement kHaveCalendarEntry{"have_calendar_entry", R"sql(
   ), have as materialized (
     select n.event_id, n.recipient_id
     from (select distinct event_id from wanted) as of_event
-    join notifications n using (event_id) join delivery_attempts a using (notification_id)
-    where n.recipient_id = any($2) and a.calendar_method is not null
-    group by n.event_id, n.recipient_id having )sql" PARLEY_REQUEST_SENT " > " PARLEY_CANCEL_SENT R"sql(
+    join notifications n using (event_id) left join delivery_attempts a
+      on a.notification_id = n.notification_id and a.calendar_method is not null
+    where n.recipient_id = any($2)
+    group by n.event_id, n.recipient_id having )sql" PARLEY_MAYBE_IN_CALENDAR R"sql(
   )
   select position from wanted join have using (event_id, recipient_id))sql"};
 
@@ -239,6 +248,35 @@ absl::StatusOr<std::map<Uuid, DailyMails>> Deliveries::DailyMailsOf(absl::Span<c
     daily[result[i].GetUuid(0)] = {result[i].GetInt(1), result[i].GetBool(2), result[i].GetTime(3)};
   }
   return daily;
+}
+
+// Of each attempt somebody says at last how it ended: one that nobody has yet may be under way.
+constexpr Statement kPurge{"purge_delivery_attempts", R"sql(
+  with old as (
+    select id, start_time
+    from (select ctid as id, start_time from delivery_attempts where start_time >= $1
+          order by start_time limit )sql" PARLEY_PURGE_ROWS R"sql() as oldest
+    where start_time < now() - $2 * interval '1 microsecond'
+  ), gone as (
+    delete from delivery_attempts where ctid = any(array(
+      select ctid from delivery_attempts where ctid = any(array(select id from old)) and outcome is not null
+      for update skip locked))
+    returning notification_id, calendar_method, calendar_sequence, outcome
+  ), sent as (
+    select notification_id, )sql" PARLEY_REQUEST_TRIED " as request, " PARLEY_CANCEL_TRIED R"sql( as cancel
+    from gone a where calendar_method is not null group by notification_id
+  ), kept as (
+    update notifications n
+    set calendar_request = greatest(n.calendar_request, s.request),
+        calendar_cancel = greatest(n.calendar_cancel, s.cancel)
+    from sent s where n.notification_id = s.notification_id and coalesce(s.request, s.cancel) is not null
+  )
+  select (select count(*) from gone), count(*), max(start_time) from old)sql"};
+
+absl::StatusOr<data::Purged> Deliveries::Purge(absl::Duration keep, absl::Time from) {
+  PARLEY_ASSIGN_OR_RETURN(const Result result,
+                          tx_.Execute(kPurge, Params().Add(from).Add(absl::ToInt64Microseconds(keep))));
+  return data::PurgedOf(result);
 }
 
 }  // namespace parley::notification

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "common/data/transaction.h"
+#include "common/data/purge.h"
 #include "services/notification/mail/calendar.h"
 #include "services/notification/notifications.h"
 
@@ -85,6 +85,10 @@ class Deliveries {
 
   // Of each of these recipients; `max` is at least 1.
   absl::StatusOr<std::map<Uuid, DailyMails>> DailyMailsOf(absl::Span<const Uuid> recipients, int max);
+
+  // Deletes some attempts that began longer ago than `keep`, which is at least a day; see common/data/purge.h. What
+  // they did to calendars stays with their notifications.
+  absl::StatusOr<data::Purged> Purge(absl::Duration keep, absl::Time from);
 
  private:
   data::Transaction& tx_;

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/config/config.h"
+#include "common/data/purge.h"
 #include "common/data/schema.h"
 #include "common/rpc/server.h"
 #include "common/status/status.h"
@@ -29,7 +30,9 @@ constexpr absl::Duration kSchemaTimeout = absl::Seconds(2);
 // What of the lease is left for making keys, revoking them and recording.
 constexpr absl::Duration kLeaseMargin = absl::Seconds(2);
 // The database reckons with it.
-constexpr absl::Duration kMaxWebhookTime = absl::Hours(24 * 3650);
+constexpr absl::Duration kMaxTime = absl::Hours(24 * 3650);
+// Attempts of a day count towards its mails; the rest is for the clocks.
+constexpr absl::Duration kLeastAttemptsKeep = absl::Hours(48);
 
 // Whether it is http or https, a host, perhaps a port, and nothing more: links are made of it, and a header.
 bool IsOrigin(const std::string& url) {
@@ -63,6 +66,8 @@ struct Settings {
   std::string mail_from;
   std::string transport = "smtp";
   std::string mail_directory;
+  absl::Duration attempts_keep = absl::Hours(90 * 24);
+  absl::Duration webhook_keep = absl::Hours(30 * 24);
   int workers = 4;
   int queue_capacity = 1024;
   int max_webhooks = 50;
@@ -85,7 +90,8 @@ struct Settings {
                "How often a recipient may be notified of one event within 24 hours.", 1, 1000000);
     config.Add("max-daily-recipients", limits.max_daily_recipients,
                "How many recipients a sender may notify within 24 hours.", 1, 1000000);
-    config.Add("token-address", token_address, "The token service: unix:/path or host:port.");
+    config.Add("token-address", token_address,
+               "The token service: unix:/path, host:port, or dns:///name:port with several replicas.");
     config.Required();
     config.Add("event-address", event_address, "The event service, as token-address.");
     config.Required();
@@ -111,6 +117,8 @@ struct Settings {
                1000000);
     config.Add("max-daily-mails", dispatcher.claim.max_daily_mails,
                "How many mails one recipient is sent within 24 hours; more wait.", 1, 1000000);
+    config.Add("attempts-keep", attempts_keep,
+               "How long attempts to send mails can be read, at least two days; notifications are kept for ever.");
   }
 
   void AddMail(Config& config) {
@@ -137,7 +145,7 @@ struct Settings {
     config.Add("webhook-retry-pause", webhooks.retry_pause,
                "The pause after the first attempt; doubled by each further one, up to an hour.");
     config.Add("webhook-retry-for", webhooks.retry_for, "The time after which a webhook's delivery has failed.");
-    config.Add("webhook-keep", webhooks.keep,
+    config.Add("webhook-keep", webhook_keep,
                "How long a webhook's deliveries are kept after they were delivered or have failed.");
     config.Add("webhook-ca-file", webhooks.posts.ca_file,
                "Whose certificates webhooks' receivers may have, in PEM; empty: those of the system.");
@@ -158,9 +166,12 @@ struct Settings {
     if (!dispatcher.public_address.empty() && !IsOrigin(dispatcher.public_address)) {
       return "--public-address must be https://host or https://host:port (or http://), with an IDNA host as xn--...";
     }
-    if (std::max({webhooks.posts.timeout, webhooks.retry_pause, webhooks.retry_for, webhooks.keep}) > kMaxWebhookTime) {
+    if (std::max({webhooks.posts.timeout, webhooks.retry_pause, webhooks.retry_for, webhook_keep}) > kMaxTime) {
       return "--webhook-timeout, --webhook-retry-pause, --webhook-retry-for and --webhook-keep must be at most ten "
              "years";
+    }
+    if (attempts_keep < kLeastAttemptsKeep || attempts_keep > kMaxTime) {
+      return "--attempts-keep must be at least two days, and at most ten years";
     }
     if (!webhooks.posts.ca_file.empty() && !std::filesystem::is_regular_file(webhooks.posts.ca_file)) {
       return "--webhook-ca-file must be a file";
@@ -185,6 +196,19 @@ struct Settings {
 
   std::string CheckDirectory() const {
     return std::filesystem::is_directory(mail_directory) ? "" : "--mail-directory must be a folder";
+  }
+
+  // What is kept for a time only.
+  std::vector<data::PurgeStep> PurgeSteps() const {
+    using data::Transaction;
+    return {{"delivery attempts",
+             [keep = attempts_keep](Transaction& tx, absl::Time from) { return Deliveries(tx).Purge(keep, from); }},
+            {"webhook deliveries",
+             [keep = webhook_keep](Transaction& tx, absl::Time from) {
+               return WebhookDeliveries(tx).PurgeSettled(keep, from);
+             }},
+            {"deliveries of deleted webhooks",
+             [](Transaction& tx, absl::Time) { return WebhookDeliveries(tx).PurgeDeleted(); }}};
   }
 
   std::unique_ptr<Transport> MakeTransport() const {
@@ -214,14 +238,15 @@ int Main(int argc, char** argv) {
   rpc::StartProcess("notification", settings.server);
   curl_global_init(CURL_GLOBAL_DEFAULT);
   // Two connections more: for the follower, and for the question whether all is well.
-  data::Pool pool(settings.database_url,
-                  settings.workers + Dispatcher::kConnections + WebhookDispatcher::kConnections + 2);
+  data::Pool pool(settings.database_url, settings.workers + Dispatcher::kConnections + WebhookDispatcher::kConnections +
+                                             data::Purge::kConnections + 2);
   TokenClient tokens(*signer, settings.token_address);
   EventClient events(*signer, settings.event_address);
   Dispatcher dispatcher(settings.dispatcher, pool, *signer, *suppression_key, tokens,
                         [&settings] { return settings.MakeTransport(); });
   WebhookDispatcher webhook_dispatcher(settings.webhooks, pool, *webhook_key, events);
   WebhookFollower webhook_follower(pool, [&webhook_dispatcher] { webhook_dispatcher.Wake(); });
+  data::Purge purge(pool, data::PurgeTurn::kNotification, settings.PurgeSteps());
   const Context context{pool, *signer, *suppression_key, settings.limits, [&dispatcher] { dispatcher.Wake(); }};
   const WebhookContext webhook_context{pool, *signer, *webhook_key, settings.max_webhooks};
   data::Workers workers(settings.workers, settings.queue_capacity);
@@ -236,12 +261,14 @@ int Main(int argc, char** argv) {
     dispatcher.Start();
     webhook_dispatcher.Start();
     webhook_follower.Start();
+    purge.Start();
     return absl::OkStatus();
   };
   // Mails and webhooks have the same time to end what is at work. Webhooks end while calls do, so that what a database
   // that hangs makes them wait is over by then.
   std::thread webhooks;
   auto drain = [&] {
+    purge.EndSoon();
     webhooks = std::thread([&, deadline = absl::Now() + settings.server.drain] {
       std::thread follower([&] { webhook_follower.Stop(); });
       webhook_dispatcher.Stop(deadline);

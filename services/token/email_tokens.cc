@@ -98,13 +98,22 @@ absl::Status EmailTokens::Revoke(absl::Span<const Uuid> ids) {
 }
 
 constexpr Statement kPurge{"purge_email_tokens", R"sql(
-  delete from email_tokens where email_token_id = any(array(
-    select email_token_id from email_tokens where expire_time <= now() - interval '90 days'
-    order by expire_time limit 1000 for update skip locked)))sql"};
+  with old as (
+    select email_token_id, expire_time
+    from (select email_token_id, expire_time from email_tokens where expire_time >= $1
+          order by expire_time limit )sql" PARLEY_PURGE_ROWS R"sql() as oldest
+    where expire_time <= now() - interval '90 days'
+  ), gone as (
+    delete from email_tokens where email_token_id = any(array(
+      select email_token_id from email_tokens where email_token_id = any(array(select email_token_id from old))
+      for update skip locked))
+    returning true
+  )
+  select (select count(*) from gone), count(*), max(expire_time) from old)sql"};
 
-absl::StatusOr<int64_t> EmailTokens::Purge() {
-  PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kPurge));
-  return result.affected();
+absl::StatusOr<data::Purged> EmailTokens::Purge(absl::Time from) {
+  PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kPurge, Params().Add(from)));
+  return data::PurgedOf(result);
 }
 
 }  // namespace parley::token

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "common/data/transaction.h"
+#include "common/data/purge.h"
 
 namespace parley::token {
 
@@ -53,8 +53,8 @@ class EmailTokens {
                                                const std::optional<Uuid>& before, int limit);
   // Keeps the time of the first revocation. Absent is OK.
   absl::Status Revoke(absl::Span<const Uuid> ids);
-  // Deletes some of those that expired 90 days ago or earlier (T3). Answers with their number.
-  absl::StatusOr<int64_t> Purge();
+  // Deletes some of those that expired 90 days ago or earlier (T3); see common/data/purge.h.
+  absl::StatusOr<data::Purged> Purge(absl::Time from);
 
  private:
   data::Transaction& tx_;

@@ -3,12 +3,13 @@
 
 #include "absl/time/clock.h"
 #include "common/config/config.h"
+#include "common/data/purge.h"
+#include "common/data/request_records.h"
 #include "common/data/schema.h"
-#include "common/data/transaction.h"
 #include "common/data/workers.h"
 #include "common/rpc/server.h"
 #include "services/token/credential_handlers.h"
-#include "services/token/purge.h"
+#include "services/token/email_tokens.h"
 #include "services/token/token_handlers.h"
 #include "services/token/token_server.h"
 
@@ -37,15 +38,19 @@ int main(int argc, char** argv) {
   }
 
   rpc::StartProcess("token", settings);
-  // Two connections more: to purge, and to see whether the database is there while all threads work.
-  data::Pool pool(database_url, workers + 2);
+  // One connection more: to see whether the database is there while all threads work.
+  data::Pool pool(database_url, workers + data::Purge::kConnections + 1);
   data::Workers threads(workers, queue_capacity);
   rpc::CallQueue queue{*signer, threads, settings.default_deadline};
   const token::TokenHandlers token_handlers(pool, *signer);
   const token::CredentialHandlers credential_handlers(pool, email_token_days * absl::Hours(24));
   token::TokenServer token_server(queue, token_handlers);
   token::CredentialServer credential_server(queue, credential_handlers);
-  token::Purge purge(pool);
+  data::Purge purge(
+      pool, data::PurgeTurn::kToken,
+      {{"email tokens", [](data::Transaction& tx, absl::Time from) { return token::EmailTokens(tx).Purge(from); }},
+       // All services', who remember calls in one table.
+       {"request ids", [](data::Transaction& tx, absl::Time from) { return data::RequestRecords(tx).Purge(from); }}});
   auto ready = [&] {
     absl::Status status = data::CheckSchema(pool, absl::Now() + absl::Seconds(5));
     if (status.ok()) purge.Start();
@@ -54,5 +59,6 @@ int main(int argc, char** argv) {
   return rpc::Serve(settings, {.names = {std::string(token::v1::TokenService::service_full_name()),
                                          std::string(internal::token::v1::CredentialService::service_full_name())},
                                .services = {&token_server, &credential_server},
-                               .ready = ready});
+                               .ready = ready,
+                               .drain = [&purge] { purge.EndSoon(); }});
 }

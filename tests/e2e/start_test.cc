@@ -199,6 +199,9 @@ TEST(StartTest, TheNotificationServiceRefusesBadWebhookSettings) {
   start.flags["webhook-keep"] = "inf";
   ExpectRefused("notification", start, 2, "--webhook-keep must be at most ten years");
   start = GoodStart("notification", folder);
+  start.flags["attempts-keep"] = "47h";
+  ExpectRefused("notification", start, 2, "--attempts-keep must be at least two days");
+  start = GoodStart("notification", folder);
   start.flags.erase("event-address");
   ExpectRefused("notification", start, 2, "--event-address");
   start = GoodStart("notification", folder);

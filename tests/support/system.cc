@@ -27,25 +27,9 @@ namespace {
 
 constexpr char kSuppressionSecret[] = "a secret by which suppressed addresses are known";
 constexpr char kWebhookSecret[] = "a secret of which those of webhooks are made";
-const std::vector<std::string> kServices = {"token", "event", "notification", "gateway"};
 
 // A mail as it was sent, but for the line breaks of quoted-printable (RFC 2045, 6.7).
 std::string MailIn(const std::filesystem::path& file) { return absl::StrReplaceAll(Content(file), {{"=\r\n", ""}}); }
-
-// One that is free now. The next that asks gets another one.
-int FreePort() {
-  const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof(address);
-  if (bind(listener, reinterpret_cast<sockaddr*>(&address), size) != 0 ||
-      getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
-    Die("there is no free port");
-  }
-  close(listener);
-  return ntohs(address.sin_port);
-}
 
 // What common/log/log.h promises of a line; empty where it holds.
 std::string BadLine(const std::string& service, const std::string& text) {
@@ -67,7 +51,24 @@ std::string BadLine(const std::string& service, const std::string& text) {
 
 std::vector<std::string> LinesOf(const std::string& text) { return absl::StrSplit(text, '\n', absl::SkipEmpty()); }
 
+// `event` of `event2`.
+std::string KindOf(const std::string& process) { return process.substr(0, process.find_last_not_of("0123456789") + 1); }
+
 }  // namespace
+
+int FreePort() {
+  const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof(address);
+  if (bind(listener, reinterpret_cast<sockaddr*>(&address), size) != 0 ||
+      getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
+    Die("there is no free port");
+  }
+  close(listener);
+  return ntohs(address.sin_port);
+}
 
 absl::Status StatusOf(const grpc::Status& status) {
   if (status.ok()) return absl::OkStatus();
@@ -136,30 +137,35 @@ System::System(SystemSettings settings)
 }
 
 std::string System::address(const std::string& process) const {
+  if (const auto flags = settings_.flags.find(process); flags != settings_.flags.end()) {
+    if (const auto listen = flags->second.find("listen"); listen != flags->second.end()) return listen->second;
+  }
   return process == "gateway" ? absl::StrCat("127.0.0.1:", gateway_port_)
                               : absl::StrCat("unix:", folder_.path(), "/", process, ".sock");
 }
 
 Environment System::environment(const std::string& process) const {
+  const std::string kind = KindOf(process);
   Environment environment{{"PARLEY_PRINCIPAL_SECRETS", secrets_}};
-  if (process == "notification") {
+  if (kind == "notification") {
     environment["PARLEY_SUPPRESSION_SECRET"] = kSuppressionSecret;
     environment["PARLEY_WEBHOOK_SECRET"] = kWebhookSecret;
   }
-  if (process == "event") environment["PARLEY_LOG_KEY"] = log_key_;
+  if (kind == "event") environment["PARLEY_LOG_KEY"] = log_key_;
   // The gateway has no database.
-  if (process != "gateway") environment["PARLEY_DATABASE_URL"] = settings_.database_url;
+  if (kind != "gateway") environment["PARLEY_DATABASE_URL"] = settings_.database_url;
   return environment;
 }
 
 std::vector<std::string> System::Command(const std::string& process) {
   if (process == "mailbox") return MailServerCommand(mail_folder(), folder_.path() + "/mailbox.port");
+  const std::string kind = KindOf(process);
   std::map<std::string, std::string> flags{{"listen", address(process)}, {"reflection", "true"}};
-  if (process == "event") {
+  if (kind == "event") {
     flags["checkpoint-dir"] = checkpoint_folder();
     flags["token-address"] = address("token");
   }
-  if (process == "notification") {
+  if (kind == "notification") {
     flags["token-address"] = address("token");
     flags["event-address"] = address("event");
     flags["mail-directory"] = mail_folder();
@@ -167,7 +173,7 @@ std::vector<std::string> System::Command(const std::string& process) {
     flags["public-address"] = "https://parley.example";
     flags["smtp-starttls"] = "false";
     flags["smtp-url"] = absl::StrCat("smtp://127.0.0.1:", std::atoi(Content(folder_.path() + "/mailbox.port").c_str()));
-  } else if (process == "gateway") {
+  } else if (kind == "gateway") {
     flags["token-address"] = address("token");
     std::vector<std::string> routes;
     for (const char* service : {"event", "notification", "token"}) {
@@ -175,11 +181,12 @@ std::vector<std::string> System::Command(const std::string& process) {
     }
     flags["routes"] = absl::StrJoin(routes, ",");
   }
-  const auto other = settings_.flags.find(process);
-  if (other != settings_.flags.end()) {
+  for (const std::string& of : {kind, process}) {
+    const auto other = settings_.flags.find(of);
+    if (other == settings_.flags.end()) continue;
     for (const auto& [flag, value] : other->second) flags[flag] = value;
   }
-  std::vector<std::string> command{absl::StrCat(Given("PARLEY_TEST_BIN"), "/parley-", process)};
+  std::vector<std::string> command{absl::StrCat(Given("PARLEY_TEST_BIN"), "/parley-", kind)};
   for (const auto& [flag, value] : flags) command.push_back(absl::StrCat("--", flag, "=", value));
   return command;
 }
@@ -326,11 +333,12 @@ nlohmann::json System::CallLine(const std::string& process, const std::string& c
 std::vector<std::string> System::End(std::set<std::string> addresses) {
   std::vector<std::string> problems;
   // The door first, so that nobody knocks at what has gone.
-  for (const char* name : {"gateway", "notification", "event", "token", "mailbox"}) {
-    const auto found = processes_.find(name);
-    if (found == processes_.end() || !found->second->Running()) continue;
-    const int exit_code = Stop(name);
-    if (exit_code != 0) problems.push_back(absl::StrCat(name, " ends with exit code ", exit_code));
+  for (const char* kind : {"gateway", "notification", "event", "token", "mailbox"}) {
+    for (const auto& [name, process] : processes_) {
+      if (KindOf(name) != kind || !process->Running()) continue;
+      const int exit_code = Stop(name);
+      if (exit_code != 0) problems.push_back(absl::StrCat(name, " ends with exit code ", exit_code));
+    }
   }
   std::set<std::string> secrets = MailedKeys();
   secrets.insert(keys_.begin(), keys_.end());
@@ -340,10 +348,11 @@ std::vector<std::string> System::End(std::set<std::string> addresses) {
   secrets.insert(kWebhookSecret);
   addresses.insert(addresses_.begin(), addresses_.end());
   for (const std::string& address : addresses) secrets.insert(absl::AsciiStrToLower(address));
-  for (const std::string& name : kServices) {
+  for (const auto& [name, process] : processes_) {
+    if (name == "mailbox") continue;
     for (const char* kind : {".log", ".err"}) {
       for (const std::string& line : LinesOf(Content(absl::StrCat(folder_.path(), "/", name, kind)))) {
-        const std::string bad = std::string_view(kind) == ".log" ? BadLine(name, line) : "";
+        const std::string bad = std::string_view(kind) == ".log" ? BadLine(KindOf(name), line) : "";
         if (!bad.empty()) problems.push_back(absl::StrCat("a line of ", name, " ", bad, ": ", line));
         const std::string lower = absl::AsciiStrToLower(line);
         for (const std::string& secret : secrets) {

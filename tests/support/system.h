@@ -89,7 +89,11 @@ struct SystemSettings {
   std::map<std::string, std::map<std::string, std::string>> flags = {};
 };
 
-// The processes are called `token`, `event`, `notification`, `gateway` and `mailbox`.
+// A port of 127.0.0.1 that is free now. The next that asks gets another one.
+int FreePort();
+
+// The processes are called `token`, `event`, `notification`, `gateway` and `mailbox`. A further replica has a number
+// (`event2`), its own `listen` among the flags, and otherwise those of its kind; Start starts none.
 class System {
  public:
   explicit System(SystemSettings settings);
@@ -108,7 +112,7 @@ class System {
   // What health says: of the whole process, or of a service of its.
   bool Serves(const std::string& process, const std::string& service = "") const;
 
-  // The gateway's: 127.0.0.1:port. The others': unix:/path.
+  // What its flag `listen` says; else the gateway's: 127.0.0.1:port. The others': unix:/path.
   std::string address(const std::string& process) const;
   Environment environment(const std::string& process) const;
   // Where the event service keeps its last checkpoints.

@@ -291,22 +291,42 @@ absl::StatusOr<int64_t> WebhookDeliveries::ExpireSome(absl::Duration retry_for) 
   return result.affected();
 }
 
-// A deleted webhook is told nothing any more, so that nothing is added behind our back; one that was settled may be
-// replayed while we wait for its row.
-constexpr Statement kPurge{"purge_webhook_deliveries", R"sql(
-  with gone as (
-    (select d.webhook_id, d.event_id, d.sequence, false as deleted
-     from webhook_deliveries d where d.settle_time < now() - $1 * interval '1 microsecond'
-     order by d.settle_time limit 1000)
-    union all
-    (select d.webhook_id, d.event_id, d.sequence, true
-     from webhooks w join webhook_deliveries d using (webhook_id) where w.delete_time is not null limit 1000)
+// One that is replayed meanwhile is not settled any more, and stays.
+constexpr Statement kPurgeSettled{"purge_settled_webhook_deliveries", R"sql(
+  with old as (
+    select id, settle_time
+    from (select ctid as id, settle_time from webhook_deliveries where settle_time >= $1
+          order by settle_time limit )sql" PARLEY_PURGE_ROWS R"sql() as oldest
+    where settle_time < now() - $2 * interval '1 microsecond'
+  ), gone as (
+    delete from webhook_deliveries where ctid = any(array(
+      select ctid from webhook_deliveries
+      where ctid = any(array(select id from old)) and settle_time < now() - $2 * interval '1 microsecond'
+      for update skip locked))
+    returning webhook_id, event_id, sequence
+  ), attempts as (
+    delete from webhook_attempts a using gone g
+    where a.webhook_id = g.webhook_id and a.event_id = g.event_id and a.sequence = g.sequence
   )
-  delete from webhook_deliveries d using gone
-  where d.webhook_id = gone.webhook_id and d.event_id = gone.event_id and d.sequence = gone.sequence
-    and (gone.deleted or d.settle_time < now() - $1 * interval '1 microsecond')
-  returning d.webhook_id, d.event_id, d.sequence)sql"};
-// After that, to see those too that began while we waited for a row.
+  select (select count(*) from gone), count(*), max(settle_time) from old)sql"};
+
+absl::StatusOr<data::Purged> WebhookDeliveries::PurgeSettled(absl::Duration keep, absl::Time from) {
+  PARLEY_ASSIGN_OR_RETURN(const Result result,
+                          tx_.Execute(kPurgeSettled, Params().Add(from).Add(absl::ToInt64Microseconds(keep))));
+  return data::PurgedOf(result);
+}
+
+// A deleted webhook is told nothing any more, so that nothing is added behind our back.
+constexpr Statement kPurgeDeleted{"purge_deleted_webhook_deliveries", R"sql(
+  delete from webhook_deliveries where ctid = any(array(
+    select of_webhook.ctid
+    from webhooks w cross join lateral (
+      select d.ctid from webhook_deliveries d where d.webhook_id = w.webhook_id
+      order by d.leaf_index limit )sql" PARLEY_PURGE_ROWS R"sql( for update skip locked
+    ) of_webhook
+    where w.delete_time is not null limit )sql" PARLEY_PURGE_ROWS R"sql())
+  returning webhook_id, event_id, sequence)sql"};
+// After that, to see those too that began just before we had the row.
 constexpr Statement kPurgeAttempts{"purge_webhook_attempts", R"sql(
   delete from webhook_attempts a using unnest($1::uuid[], $2::uuid[], $3::int8[]) as d (webhook_id, event_id, sequence)
   where a.webhook_id = d.webhook_id and a.event_id = d.event_id and a.sequence = d.sequence)sql"};
@@ -315,8 +335,8 @@ constexpr Statement kPurgeWebhooks{"purge_webhooks", R"sql(
   where w.delete_time is not null
     and not exists (select from webhook_deliveries d where d.webhook_id = w.webhook_id))sql"};
 
-absl::StatusOr<int64_t> WebhookDeliveries::PurgeSome(absl::Duration keep) {
-  PARLEY_ASSIGN_OR_RETURN(const Result purged, tx_.Execute(kPurge, Params().Add(absl::ToInt64Microseconds(keep))));
+absl::StatusOr<data::Purged> WebhookDeliveries::PurgeDeleted() {
+  PARLEY_ASSIGN_OR_RETURN(const Result purged, tx_.Execute(kPurgeDeleted));
   std::vector<Uuid> webhook_ids, event_ids;
   std::vector<int64_t> sequences;
   for (int i = 0; i < purged.size(); ++i) {
@@ -328,7 +348,7 @@ absl::StatusOr<int64_t> WebhookDeliveries::PurgeSome(absl::Duration keep) {
   params.AddUuids(webhook_ids).AddUuids(event_ids).AddInts(sequences);
   PARLEY_RETURN_IF_ERROR(tx_.Execute(kPurgeAttempts, params).status());
   PARLEY_ASSIGN_OR_RETURN(const Result webhooks, tx_.Execute(kPurgeWebhooks));
-  return purged.size() + webhooks.affected();
+  return data::Purged{purged.size() + webhooks.affected(), purged.size() >= data::kPurgeRows};
 }
 
 }  // namespace parley::notification

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "common/data/transaction.h"
+#include "common/data/purge.h"
 #include "services/notification/webhooks/kinds.h"
 
 namespace parley::notification {
@@ -105,9 +105,11 @@ class WebhookDeliveries {
   // or not they were tried: so a receiver that is gone for good has no backlog without bound. Answers with how many.
   absl::StatusOr<int64_t> ExpireSome(absl::Duration retry_for);
 
-  // Removes some of those that were delivered, or have failed, longer ago than `keep`, and of those of deleted
-  // webhooks, and at last these webhooks. Answers with how many rows.
-  absl::StatusOr<int64_t> PurgeSome(absl::Duration keep);
+  // Deletes some of those that were delivered, or have failed, longer ago than `keep`, with their attempts; see
+  // common/data/purge.h.
+  absl::StatusOr<data::Purged> PurgeSettled(absl::Duration keep, absl::Time from);
+  // The same of deleted webhooks, in no order of time; and at last these webhooks.
+  absl::StatusOr<data::Purged> PurgeDeleted();
 
  private:
   data::Transaction& tx_;

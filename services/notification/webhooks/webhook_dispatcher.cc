@@ -25,8 +25,8 @@ constexpr absl::Duration kStepPause = absl::Milliseconds(250);
 constexpr absl::Duration kFailedPause = absl::Seconds(1);
 // So long it is known that a receiver of which nothing was heard since has failed.
 constexpr absl::Duration kRemembered = absl::Minutes(10);
-constexpr absl::Duration kClearUpInterval = absl::Minutes(1);
-constexpr absl::Duration kClearUpPause = absl::Milliseconds(100);
+constexpr absl::Duration kExpireInterval = absl::Minutes(1);
+constexpr absl::Duration kExpirePause = absl::Milliseconds(100);
 
 // Whether it says that the event service cannot answer now, not that it cannot tell of this entry.
 bool IsAway(const absl::Status& status) {
@@ -46,7 +46,7 @@ void WebhookDispatcher::Start() {
   if (thread_.joinable() || stop_deadline_) return;
   thread_ = std::thread([this] { Run(); });
   claim_.Start();
-  clear_up_.Start();
+  expire_.Start();
 }
 
 void WebhookDispatcher::Wake() { claim_.Wake(); }
@@ -66,7 +66,7 @@ void WebhookDispatcher::Stop(absl::Time deadline) {
   }
   posts_.Wake();
   if (thread.joinable()) thread.join();
-  clear_up_.Stop();
+  expire_.Stop();
 }
 
 absl::Time WebhookDispatcher::StepDeadline() {
@@ -302,23 +302,19 @@ void WebhookDispatcher::LogAttempts(const std::vector<EndedAttempt>& ended,
   }
 }
 
-// ---- the thread that clears up
+// ---- the thread that gives up what had no turn in time
 
-absl::Duration WebhookDispatcher::ClearUp() {
-  const auto cleared = data::Transact(
-      pool_, StepDeadline(), [this](data::Transaction& tx) -> absl::StatusOr<std::pair<int64_t, int64_t>> {
-        PARLEY_ASSIGN_OR_RETURN(const int64_t expired, WebhookDeliveries(tx).ExpireSome(settings_.retry_for));
-        PARLEY_ASSIGN_OR_RETURN(const int64_t purged, WebhookDeliveries(tx).PurgeSome(settings_.keep));
-        return std::pair(expired, purged);
-      });
-  if (!cleared.ok()) {
-    Log(LogLevel::kWarning, "cannot clear up deliveries", {{"error", std::string(cleared.status().message())}});
-    return kClearUpInterval;
+absl::Duration WebhookDispatcher::ExpireSome() {
+  const auto expired = data::Transact(pool_, StepDeadline(), [this](data::Transaction& tx) {
+    return WebhookDeliveries(tx).ExpireSome(settings_.retry_for);
+  });
+  if (!expired.ok()) {
+    Log(LogLevel::kWarning, "cannot give up late deliveries", {{"error", std::string(expired.status().message())}});
+    return kExpireInterval;
   }
-  const auto [expired, purged] = *cleared;
-  if (expired + purged == 0) return kClearUpInterval;
-  Log(LogLevel::kInfo, "cleared up deliveries", {{"failed", expired}, {"purged", purged}});
-  return kClearUpPause;
+  if (*expired == 0) return kExpireInterval;
+  Log(LogLevel::kInfo, "late deliveries have failed", {{"count", *expired}});
+  return kExpirePause;
 }
 
 }  // namespace parley::notification

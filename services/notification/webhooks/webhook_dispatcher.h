@@ -26,7 +26,6 @@ struct WebhookDispatcherSettings {
   PostSettings posts;
   absl::Duration retry_pause = absl::Seconds(5);    // after the first attempt; see RetryPause
   absl::Duration retry_for = absl::Hours(72);       // from then on nothing is tried again
-  absl::Duration keep = absl::Hours(30 * 24);       // what was delivered, or has failed
   absl::Duration lease_margin = absl::Seconds(20);  // of a lease, beside the request: to read entries, and to record
   absl::Duration read_timeout = absl::Seconds(10);  // of one entry
   absl::Duration first_rest = absl::Seconds(1);     // of a receiver that fails; doubled by each further failure
@@ -94,8 +93,8 @@ class WebhookDispatcher {
   bool RecordEnded();
   void LogAttempts(const std::vector<EndedAttempt>& ended, const std::vector<RecordedAttempt>& recorded);
 
-  // ---- the thread that clears up
-  absl::Duration ClearUp();
+  // ---- the thread that gives up what had no turn in time
+  absl::Duration ExpireSome();
 
   // Of a transaction that begins now.
   absl::Time StepDeadline();
@@ -107,7 +106,7 @@ class WebhookDispatcher {
   Posts posts_;
   std::stop_source stop_reading_;
   data::Chore claim_{[this] { return ClaimSome(); }};
-  data::Chore clear_up_{[this] { return ClearUp(); }};
+  data::Chore expire_{[this] { return ExpireSome(); }};
 
   // Of the thread that begins.
   absl::Time away_until_ = absl::InfinitePast();  // the database, or the event service: nothing is begun

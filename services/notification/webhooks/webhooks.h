@@ -37,7 +37,7 @@ class Webhooks {
   absl::StatusOr<std::optional<Webhook>> Find(const Uuid& id);
   // Newest first, older than `before` where there is one.
   absl::StatusOr<std::vector<Webhook>> List(const std::optional<Uuid>& before, int limit);
-  // From now on it is not found, told nothing, and its url is forgotten; PurgeSome removes the rest. Whether it was
+  // From now on it is not found, told nothing, and its url is forgotten; PurgeDeleted removes the rest. Whether it was
   // there.
   absl::StatusOr<bool> Delete(const Uuid& id);
   // What follows this cursor is looked for from now on. Those that are not there stay so.

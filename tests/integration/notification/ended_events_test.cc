@@ -87,6 +87,14 @@ class EndedEvents : public World {
     });
   }
 
+  // All attempts that have ended are purged, as they are when they are old.
+  void Forget() {
+    Do([](data::Transaction& tx) {
+      return Deliveries(tx).Purge(-absl::Minutes(1), absl::InfinitePast());
+    }).IgnoreError();
+    EXPECT_EQ(database_.Sql("select count(*)::text from parley.delivery_attempts"), "0");
+  }
+
   // Of the one that is due; nothing where none is.
   std::optional<EndedEventWork> WorkOff() {
     const auto work = WorkOffEndedEvent(pool_, absl::Seconds(5));
@@ -195,6 +203,25 @@ TEST_F(EndedEvents, N7_WithSeveralSlotsAgainTheNextMailTakesItBack) {
   EXPECT_EQ(Mail("bob@example.com", Outcomes::ACCEPTED), Method::kAgreed);
   Reopen();
   EXPECT_THAT(RecipientsOf(Cancel()), ElementsAre(bobs_));
+}
+
+TEST_F(EndedEvents, N7_WhatMailsDidToCalendarsOutlivesTheirAttempts) {
+  const auto mail = [this](const std::string& recipient, Attempt::Outcome outcome) {
+    const auto method = Mail(recipient, outcome);
+    Forget();
+    return method;
+  };
+  EXPECT_EQ(mail("bob@example.com", Outcomes::UNKNOWN), Method::kTentative);
+  EXPECT_EQ(mail("cid@example.com", Outcomes::ACCEPTED), Method::kTentative);
+  EXPECT_EQ(mail("ann@example.com", Outcomes::REFUSED), Method::kTentative);
+  // What is taken back, and what only was to be.
+  Set("slots = array[slots[1], tstzrange('2033-06-01 10:00Z', '2033-06-01 11:00Z')], revision = revision + 1");
+  EXPECT_EQ(mail("ann@example.com", Outcomes::ACCEPTED), std::nullopt);
+  EXPECT_EQ(mail("bob@example.com", Outcomes::DEFERRED), Method::kCancel);
+  EXPECT_EQ(mail("bob@example.com", Outcomes::ACCEPTED), Method::kCancel);
+  EXPECT_EQ(mail("bob@example.com", Outcomes::ACCEPTED), std::nullopt);
+  DeleteIt();
+  EXPECT_THAT(RecipientsOf(Cancel()), ElementsAre(cids_));
 }
 
 TEST_F(EndedEvents, N7_AfterTheEndOtherMailsCarryNoCalendar) {

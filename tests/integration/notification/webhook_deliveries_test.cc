@@ -4,7 +4,7 @@
 #include <gmock/gmock.h>
 
 #include "tests/integration/notification/watched_log.h"
-#include "tests/support/process.h"
+#include "tests/support/purging.h"
 
 namespace parley::notification {
 namespace {
@@ -265,27 +265,45 @@ TEST_F(WebhookDeliveriesTest, HoweverMuchAnEventHasTheNextIsFoundSoon) {
   EXPECT_THAT(SequencesOf(begun), ElementsAre(kEach + 1));
 }
 
-TEST_F(WebhookDeliveriesTest, NoAttemptIsLeftOfWhatWasPurgedWhileItBegan) {
+TEST_F(WebhookDeliveriesTest, NoAttemptIsLeftOfWhatWasToBePurgedWhileItBegan) {
   TellUpdate(event_);
   Follow();
-  std::thread purge;
+  const auto purge = [this] {
+    return Do([](data::Transaction& tx) { return WebhookDeliveries(tx).PurgeDeleted(); })->rows;
+  };
   Do([&](data::Transaction& tx) -> absl::Status {
     PARLEY_ASSIGN_OR_RETURN(const auto begun, WebhookDeliveries(tx).Begin({}, 4, absl::Minutes(1)));
     EXPECT_THAT(begun, SizeIs(1));
     database_.Sql("update parley.webhooks set delete_time = now()");
-    purge = std::thread([this] {
-      Do([](data::Transaction& other) { return WebhookDeliveries(other).PurgeSome(absl::Hours(1)); }).IgnoreError();
-    });
-    EXPECT_TRUE(test::Eventually([&] {
-      return database_.Sql(
-                 "select count(*)::text from pg_locks join pg_stat_activity using (pid) "
-                 "where not granted and datname = current_database()") == "1";
-    }));
+    EXPECT_EQ(purge(), 0) << "it waits for nobody";
     return absl::OkStatus();
   }).IgnoreError();
-  purge.join();
+  EXPECT_EQ(purge(), 2) << "with the webhook itself";
   EXPECT_EQ(Tables().at("webhook_deliveries"), "");
   EXPECT_EQ(Tables().at("webhook_attempts"), "");
+}
+
+TEST_F(WebhookDeliveriesTest, AStepOfSettledOnesCostsTheSameHoweverMuchHasGoneAndHoweverMuchStays) {
+  constexpr int kSteps = static_cast<int>(5000 / data::kPurgeRows);
+  // Of all ages, those of one time not side by side; each with an attempt.
+  database_.Sql(R"(
+    insert into parley.webhook_deliveries (webhook_id, event_id, sequence, leaf_index, kinds, cursor, state, create_time,
+                                           attempts, next_attempt_time, settle_time)
+    select (select webhook_id from parley.webhooks), gen_random_uuid(), 1, i, '{UPDATED}', i || '-', 'DELIVERED', now(), 1,
+           now(), now() - (i * 7919 % 10001) * interval '60 days' / 10001
+    from generate_series(1, 10001) i;
+    insert into parley.webhook_attempts (webhook_id, event_id, sequence, attempt, start_time)
+    select webhook_id, event_id, 1, 1, now() from parley.webhook_deliveries;
+    analyze parley.webhook_deliveries, parley.webhook_attempts)");
+  const test::LongReader reader(pool_);
+  const auto costs = test::CostOfSteps(pool_, [](data::Transaction& tx, absl::Time from) {
+    return WebhookDeliveries(tx).PurgeSettled(absl::Hours(30 * 24), from);
+  });
+  test::ExpectEqualCosts(costs, kSteps);
+  EXPECT_LE(costs.back().rows, 2 * data::kPurgeRows) << "where only what is young is left";
+  for (const char* table : {"webhook_deliveries", "webhook_attempts"}) {
+    EXPECT_EQ(database_.Sql(absl::StrCat("select count(*)::text from parley.", table)), "5001") << table;
+  }
 }
 
 TEST_F(WebhookDeliveriesTest, TwoProcessesBeginNothingTwice) {
@@ -323,7 +341,10 @@ TEST_F(WebhookDeliveriesTest, WhatIsSettledIsPurgedInTime) {
   MakeAttemptsDue();
   Record(Ended(Begin(1).at(0), false, absl::Hours(100)));
   const auto purge = [this] {
-    return *Do([](data::Transaction& tx) { return WebhookDeliveries(tx).PurgeSome(absl::Hours(30 * 24)); });
+    return Do([](data::Transaction& tx) {
+             return WebhookDeliveries(tx).PurgeSettled(absl::Hours(30 * 24), absl::InfinitePast());
+           })
+        ->rows;
   };
   EXPECT_EQ(purge(), 0);
   TimePasses("25 hours");

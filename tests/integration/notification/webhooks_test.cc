@@ -172,7 +172,7 @@ TEST_F(WebhooksTest, OnceDeletedTheyAreGoneWithWhatTheyWereTold) {
   database_.Sql("update parley.webhook_deliveries set lease_end_time = now()");
   EXPECT_THAT(Begin(), IsEmpty());
   const auto purge = [this] {
-    return *Do([](data::Transaction& tx) { return WebhookDeliveries(tx).PurgeSome(absl::Hours(1)); });
+    return Do([](data::Transaction& tx) { return WebhookDeliveries(tx).PurgeDeleted(); })->rows;
   };
   EXPECT_EQ(purge(), 2) << "with the webhook itself";
   EXPECT_EQ(purge(), 0);
