@@ -25,7 +25,7 @@ class Get final : public Kind {
   absl::Status Take(const Call& call) override {
     PARLEY_RETURN_IF_ERROR(GetAnswer(call, answer_));
     const bool is_right = answer_.name() == events_[call.event].name && answer_.parties_size() == 3 &&
-                          answer_.slots_size() == 3 && !answer_.etag().empty();
+                          answer_.slots_size() == 3 && answer_.etag() == events_[call.event].etag;
     return is_right ? absl::OkStatus() : Wrong(answer_);
   }
 

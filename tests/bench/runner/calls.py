@@ -50,4 +50,6 @@ def rows_of(method, calls):
 
 
 def of_baseline(bench, method, connections):
+    # Warm, as Parley is: what each connection plans, and what the first writes after a checkpoint cost, count for neither.
+    bench.postgres.pgbench(method, connections, f"--time={max(1, round(bench.options.warm_up))}", *bench.defines)
     return bench.postgres.pgbench(method, connections, f"--time={bench.options.seconds}", *bench.defines)
