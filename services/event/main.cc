@@ -34,7 +34,8 @@ int main(int argc, char** argv) {
   config.Required();
   config.Add(
       "token-address", token_address,
-      "The token service, which is asked whether the callers of open streams still may: unix:/path or host:port.");
+      "The token service, which is asked whether the callers of open streams still may: unix:/path, host:port or, for "
+      "several, dns:///name:port.");
   config.Required();
   config.Add("workers", workers, "Threads that run calls, each with a connection to the database.", 1, 64);
   config.Add("queue-capacity", queue_capacity, "Calls that may wait; more are refused at once.", 1, 1000000);

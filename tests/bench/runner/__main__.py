@@ -17,6 +17,7 @@ import echo
 import growth
 import long
 import mails
+import purge
 import replicas
 import report
 import start
@@ -38,6 +39,7 @@ PARTS = {
     "checkpoints": checkpoints.measure,
     "watchers": watchers.measure,
     "mails": mails.measure,
+    "purge": purge.measure,
     "replicas": replicas.measure,
     "start": start.measure,
 }
@@ -66,6 +68,7 @@ def promises():
         "calls beside watchers": Promise("GetEvent beside watchers, p99; without", " ms", at_most=2),
         "dispatch": Promise("mails to a local SMTP sink", "/s", at_least=0.5),
         "dispatch, kept connections": Promise("the same, the baseline keeps its connections", "/s"),
+        "purge": Promise("GetEvent while old rows are purged, p99; without", " ms", at_most=2),
         **{f"replicas: {method}": Promise(f"{METHODS[method]}: two of each service against one", "/s")
            for method in ("create", "get")},
         **{f"start: {service}": Promise(f"start to SERVING: {service}", " s", at_most=0.5)
@@ -98,6 +101,7 @@ def parse():
     options.grown = 20000 if quick else 1000000
     options.long = 1000 if quick else 10000
     options.watchers = 500 if quick else 5000
+    options.old = 100000 if quick else 1000000
     options.mails = 2000 if quick else 20000
     return options
 
@@ -166,7 +170,7 @@ class Bench:
         return {
             "machine": {"cores": str(os.cpu_count()), "processor": model, "load average before": self.load_average},
             "settings": {name: str(getattr(self.options, name)) for name in (
-                "rounds", "seconds", "in_flight", "users", "events", "grown", "long", "watchers", "mails")},
+                "rounds", "seconds", "in_flight", "users", "events", "grown", "long", "old", "watchers", "mails")},
             "PostgreSQL": settings,
         }
 

@@ -17,7 +17,7 @@ def measure(bench):
         say(f"calls: round {round_number + 1} of {bench.options.rounds}")
         for method in METHODS:
             sides = [("parley", lambda: of_parley(bench, method))] + [
-                (connections, lambda connections=connections: of_baseline(bench, method, connections))
+                (connections, lambda connections=connections: of_warm_baseline(bench, method, connections))
                 for connections in bench.options.connections]
             # Neither side is always the first.
             for side, run in sides if round_number % 2 else reversed(sides):
@@ -49,7 +49,11 @@ def rows_of(method, calls):
     return calls if method == "create" else 0, 0 if method == "list" else calls
 
 
-def of_baseline(bench, method, connections):
-    # Warm, as Parley is: what each connection plans, and what the first writes after a checkpoint cost, count for neither.
-    bench.postgres.pgbench(method, connections, f"--time={max(1, round(bench.options.warm_up))}", *bench.defines)
-    return bench.postgres.pgbench(method, connections, f"--time={bench.options.seconds}", *bench.defines)
+def of_baseline(bench, method, connections, seconds=None):
+    return bench.postgres.pgbench(method, connections, f"--time={seconds or bench.options.seconds}", *bench.defines)
+
+
+def of_warm_baseline(bench, method, connections):
+    """What the first writes after a checkpoint cost counts for neither side."""
+    of_baseline(bench, method, connections, 1)
+    return of_baseline(bench, method, connections)
