@@ -11,9 +11,9 @@ def measure(bench):
     gateway = (BIN / "parley-bench-gateway", "--principal-secrets-file", parley.state / "keys/principal-secrets",
                "--token-address", f"unix:{parley.sockets}/token.sock", "--routes", f"parley.bench.={behind}")
     rates, gateway_us = {direct: [], through: []}, []
-    with (parley.serving("echo", direct, BIN / "parley-bench-echo"),
-          parley.serving("echo-behind", behind, BIN / "parley-bench-echo"),
-          parley.serving("echo-gateway", through, *gateway) as process):
+    with (parley.serving("echo", direct, BIN / "parley-bench-echo", cpu=1),
+          parley.serving("echo-behind", behind, BIN / "parley-bench-echo", cpu=1),
+          parley.serving("echo-gateway", through, *gateway, cpu=0) as process):
         for round_number in range(bench.options.rounds):
             for address in (through, direct) if round_number % 2 else (direct, through):
                 before = cpu_us(process.pid)

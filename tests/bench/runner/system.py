@@ -188,9 +188,13 @@ class Parley:
             self.postgres.used())
 
     @contextlib.contextmanager
-    def serving(self, name, address, *command):
-        """Runs one more process for as long as the block lasts, from when it serves at the address on."""
+    def serving(self, name, address, *command, cpu=None):
+        """Runs one more process for as long as the block lasts, from when it serves at the address on. Where there are two
+        CPUs, on the one with this number alone, as deploy/lib/start does."""
         environment = {name: value for name, value in self.environment.items() if name != "PARLEY_DATABASE_OWNER_URL"}
+        cpus = sorted(os.sched_getaffinity(0))
+        if cpu is not None and len(cpus) == 2:
+            command = "taskset", "--cpu-list", cpus[cpu], "chrt", "--batch", 0, *command
         command = [str(word) for word in (*command, "--listen", address)]
         with open(self.state / f"logs/{name}.log", "w") as log, subprocess.Popen(
                 command, env=environment, stdout=log, stderr=log) as process:
