@@ -11,8 +11,9 @@ from system import resident_kib, say
 def measure(bench):
     watchers = bench.options.watchers
     bench.details["watchers"] = {"number": watchers}
-    memory = {service: resident_kib(bench.parley.pid(service)) for service in ("event", "gateway")}
     alone = views(bench)
+    # After calls: what a process takes for those is none of the watchers'.
+    memory = {service: resident_kib(bench.parley.pid(service)) for service in ("event", "gateway")}
     command = bench.parley.load_command("watch", "--watchers", watchers, "--seconds", bench.options.seconds)
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as watching:
         say("watchers: opening them")
