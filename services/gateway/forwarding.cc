@@ -136,9 +136,14 @@ class Forwarding::Call final : public grpc::ServerGenericBidiReactor {
     if (waiting_since_ < before) context_.TryCancel();
   }
 
-  // Ends it because the gateway is stopping.
+  // Ends it because the gateway is stopping, unless it is a unary call that goes on.
   void Drain() {
     absl::MutexLock lock(&mutex_);
+    if (is_unary_) {
+      // With its request it ends by itself.
+      if (waiting_since_ != absl::InfiniteFuture()) context_.TryCancel();
+      return;
+    }
     is_draining_ = true;
     if (upstream_context_) upstream_context_->TryCancel();
   }
@@ -190,9 +195,10 @@ class Forwarding::Call final : public grpc::ServerGenericBidiReactor {
   void Forward(const rpc::Principal& principal) {
     const std::string& method = context_.method();
     const bool is_endless = absl::FromChrono(context_.deadline()) > absl::Now() + kLongestDeadline;
-    // Nobody else ends what may never end.
-    is_joined_ = (is_stream_ || is_endless) && gateway_.Join(*this);
-    if ((is_stream_ || is_endless) && !is_joined_) return Refuse(Stopping(kSelf));
+    // Of a unary call without a deadline the request may never come.
+    const bool joins = is_stream_ || (is_unary_ && is_endless);
+    is_joined_ = joins && gateway_.Join(*this);
+    if (joins && !is_joined_) return Refuse(Stopping(kSelf));
     CopyMetadata(context_.client_metadata(), [this](const std::string& key, const std::string& value) {
       upstream_context_->AddMetadata(key, value);
     });

@@ -47,7 +47,7 @@ class Forwarding final : public grpc::CallbackGenericService {
   const rpc::Signer& signer_;
   Authenticator& authenticator_;
   rpc::Limiter& limiter_;
-  // Gives up streams whose readers take nothing.
+  // Gives up streams whose readers take nothing, and unary calls whose requests do not come.
   absl::Duration GiveUpStuck();
 
   const absl::Duration default_deadline_;
@@ -55,7 +55,8 @@ class Forwarding final : public grpc::CallbackGenericService {
 
   absl::Mutex mutex_;
   bool is_draining_ ABSL_GUARDED_BY(mutex_) = false;
-  absl::flat_hash_set<Call*> streams_ ABSL_GUARDED_BY(mutex_);  // that are forwarded
+  absl::flat_hash_set<Call*> streams_
+      ABSL_GUARDED_BY(mutex_);  // that are forwarded, and unary calls without a deadline
   data::Chore chore_{[this] { return GiveUpStuck(); }};
 };
 

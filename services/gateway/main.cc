@@ -41,7 +41,8 @@ int main(int argc, char** argv) {
              "minutes are let in from there.",
              1, 1000000);
   config.Add("bad-keys-burst", bad_keys_burst, "How many bad keys an address may try at once.", 1, 1000000);
-  config.Add("slow-reader", slow_reader, "A stream whose reader takes nothing for as long is given up.");
+  config.Add("slow-reader", slow_reader,
+             "A stream whose reader takes nothing for as long is given up, and a call whose request does not come.");
   if (auto exit_code = config.Parse(argc, argv)) return *exit_code;
   const auto signer = rpc::Signer::Make(secrets);
   const auto routes = gateway::ParseRoutes(routes_text);
