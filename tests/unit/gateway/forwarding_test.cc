@@ -22,6 +22,7 @@ using testing::HasSubstr;
 using Strings = std::multimap<std::string, std::string>;
 
 constexpr char kUnary[] = "/parley.event.v1.EventService/GetEvent";
+constexpr char kHeld[] = "/parley.event.v1.EventService/ListEvents";
 constexpr char kEcho[] = "/parley.event.v1.Fake/Echo";
 constexpr char kFail[] = "/parley.event.v1.Fake/Fail";
 constexpr char kHang[] = "/parley.event.v1.Fake/Hang";
@@ -61,7 +62,8 @@ google::rpc::ErrorInfo ErrorInfoIn(const grpc::Status& status) {
   return info;
 }
 
-// Answers each message with the same one, but for the methods Fail and Hang. Remembers how it was last called.
+// Answers each message with the same one, that of kHeld once it is let go, but for the methods Fail and Hang. Remembers
+// how it was last called.
 class FakeService final : public grpc::CallbackGenericService {
  public:
   grpc::ServerGenericBidiReactor* CreateReactor(grpc::GenericCallbackServerContext* context) override {
@@ -84,7 +86,8 @@ class FakeService final : public grpc::CallbackGenericService {
     absl::MutexLock lock(&mutex_);
     return deadline_;
   }
-  absl::Notification cancelled;
+  absl::Notification cancelled, held;
+  void LetGo() { held_->Answer(); }
 
  private:
   class Reactor final : public grpc::ServerGenericBidiReactor {
@@ -97,8 +100,13 @@ class FakeService final : public grpc::CallbackGenericService {
       StartSendInitialMetadata();
       if (context.method() != kHang) StartRead(&message_);
     }
+    void Answer() { StartWrite(&message_); }
     void OnReadDone(bool ok) override {
-      if (ok) return StartWrite(&message_);
+      if (ok && context_.method() == kHeld) {
+        service_.held_ = this;
+        return service_.held.Notify();
+      }
+      if (ok) return Answer();
       Finish(grpc::Status::OK);
     }
     void OnWriteDone(bool ok) override {
@@ -118,6 +126,7 @@ class FakeService final : public grpc::CallbackGenericService {
     grpc::ByteBuffer message_;
   };
 
+  Reactor* held_ = nullptr;
   absl::Mutex mutex_;
   Strings metadata_ ABSL_GUARDED_BY(mutex_);
   absl::Time deadline_ ABSL_GUARDED_BY(mutex_);
@@ -341,6 +350,21 @@ TEST_F(ForwardingTest, WithoutARequest) {
     // Whether what no contract knows needs one, its service says.
     EXPECT_EQ(call.Finish().error_code(), method == kUnary ? grpc::StatusCode::INVALID_ARGUMENT : grpc::StatusCode::OK);
   }
+}
+
+TEST_F(ForwardingTest, AtTheEndAUnaryCallGoesOnUnlessItsRequestIsMissing) {
+  ClientCall held, missing;
+  missing.Start(channel_, kUnary);
+  held.Start(channel_, kHeld);
+  ASSERT_TRUE(held.Write("request"));
+  ASSERT_TRUE(held.WritesDone());
+  ASSERT_TRUE(service_.held.WaitForNotificationWithTimeout(kPatience));
+  forwarding_->Drain();
+  service_.LetGo();
+  EXPECT_EQ(held.Read(), "request");
+  EXPECT_TRUE(held.Finish().ok());
+  EXPECT_EQ(missing.Read(), std::nullopt);
+  EXPECT_FALSE(missing.Finish().ok());
 }
 
 TEST_F(ForwardingTest, AnErrorComesBackWithItsDetailsOnce) {
