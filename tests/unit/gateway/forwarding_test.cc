@@ -330,7 +330,7 @@ TEST_F(ForwardingTest, AStreamGoesBackAndForth) {
   // Before any message.
   ASSERT_TRUE(call.ReadInitialMetadata());
   EXPECT_EQ(Only(ToStrings(call.context.GetServerInitialMetadata()), "x-initial"), "1");
-  for (int i = 0; i < 100; ++i) {
+  for (size_t i = 0; i < 100; ++i) {
     const std::string message(i * 1000, 'm');
     ASSERT_TRUE(call.Write(message));
     ASSERT_EQ(call.Read(), message);
