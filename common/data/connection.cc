@@ -16,6 +16,12 @@ constexpr const char* kSession =
     "set jit = off; "
     "set lock_timeout = '3s'; set idle_in_transaction_session_timeout = '10s'";
 
+// To plan all statements of a service takes some milliseconds. A plan that was made for an empty table reads all of it
+// each time, and PostgreSQL keeps it until the table is analyzed: a minute, in which a new system may grow by a
+// hundred thousand events.
+constexpr absl::Duration kPlansKept = absl::Seconds(5);
+constexpr Statement kDiscardPlans{"discard_plans", "discard plans"};
+
 // Parameters as libpq takes them.
 struct Arguments {
   template <class Values>
@@ -102,6 +108,13 @@ absl::StatusOr<Result> Connection::Script(const std::string& sql) {
   Result result(PQexec(connection_, sql.c_str()));
   PARLEY_RETURN_IF_ERROR(ResultStatus(connection_, result.get(), "script"));
   return result;
+}
+
+absl::Status Connection::RenewPlans() {
+  const absl::Time now = absl::Now();
+  if (now < plans_renewed_ + kPlansKept) return absl::OkStatus();
+  plans_renewed_ = now;
+  return Execute(kDiscardPlans, {}).status();
 }
 
 bool Connection::broken() const {

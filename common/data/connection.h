@@ -7,6 +7,7 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/statusor.h"
+#include "absl/time/clock.h"
 #include "common/data/statement.h"
 
 typedef struct pg_conn PGconn;
@@ -28,6 +29,8 @@ class Connection {
   // SQL without parameters, of several statements perhaps, as it stands in our source or a migration. Answers with
   // the rows of the last one, in text.
   absl::StatusOr<Result> Script(const std::string& sql);
+  // Has statements planned anew whose plans are some seconds old: they were made for tables as large as they were then.
+  absl::Status RenewPlans();
   // The connection is lost, or was left inside a transaction: not to be used again.
   bool broken() const;
 
@@ -36,6 +39,7 @@ class Connection {
   explicit Connection(PGconn* connection) : connection_(connection) {}
   PGconn* connection_;
   absl::flat_hash_set<const Statement*> prepared_;
+  absl::Time plans_renewed_ = absl::Now();
 };
 
 }  // namespace parley::data

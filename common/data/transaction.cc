@@ -50,16 +50,20 @@ absl::StatusOr<std::unique_ptr<Transaction>> Transaction::Begin(Pool& pool, absl
     const int64_t timeout_ms =
         deadline == absl::InfiniteFuture() ? 0 : std::clamp<int64_t>(absl::ToInt64Milliseconds(left), 1, 3600000);
     PARLEY_ASSIGN_OR_RETURN(auto connection, pool.Take(deadline));
-    const auto begun =
-        connection->ExecuteAll({{is_snapshot ? kBeginSnapshot : kBegin, {}},
-                                {is_snapshot ? kLimitSnapshot : kLimit, Params().Add(absl::StrCat(timeout_ms))}});
-    if (begun.ok()) {
-      std::unique_ptr<Transaction> transaction(new Transaction(pool, std::move(connection)));
-      transaction->now_ = (*begun)[1][0].GetTime(0);
-      return transaction;
+    absl::Status status = connection->RenewPlans();
+    if (status.ok()) {
+      const auto begun =
+          connection->ExecuteAll({{is_snapshot ? kBeginSnapshot : kBegin, {}},
+                                  {is_snapshot ? kLimitSnapshot : kLimit, Params().Add(absl::StrCat(timeout_ms))}});
+      if (begun.ok()) {
+        std::unique_ptr<Transaction> transaction(new Transaction(pool, std::move(connection)));
+        transaction->now_ = (*begun)[1][0].GetTime(0);
+        return transaction;
+      }
+      status = begun.status();
     }
     pool.GiveBack(std::move(connection));
-    if (!ConnectionLost(begun.status()) || stale == kMaxStale) return begun.status();
+    if (!ConnectionLost(status) || stale == kMaxStale) return status;
   }
 }
 

@@ -24,7 +24,7 @@ class Task;
 class Turn {
  public:
   virtual ~Turn() = default;
-  // Only the commit is left. Further calls change nothing.
+  // Only the commit is left, or nothing is changed at all. Further calls change nothing.
   virtual void Pass() = 0;
 };
 

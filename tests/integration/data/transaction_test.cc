@@ -7,6 +7,7 @@
 #include "absl/synchronization/barrier.h"
 #include "absl/time/clock.h"
 #include "tests/support/database.h"
+#include "tests/support/process.h"
 #include "tests/support/status_matchers.h"
 
 namespace parley::data {
@@ -140,6 +141,30 @@ TEST_F(TransactionTest, ABusyPoolWaitsUntilTheDeadline) {
   EXPECT_EQ(one.Take(absl::Now() + absl::Milliseconds(50)).status().code(), absl::StatusCode::kDeadlineExceeded);
   one.GiveBack(std::move(taken));
   EXPECT_THAT(one.Take(Soon()), Succeeds());
+}
+
+constexpr Statement kLookUp{"look_up",
+                            "select value from unnest($1::int8[]) as w (id) join parley.counters using (id)"};
+constexpr Statement kExplain{"explain", "explain execute look_up(null)"};
+
+TEST_F(TransactionTest, WhatWasPlannedForASmallTableIsPlannedAnewWhenItHasGrown) {
+  // Otherwise PostgreSQL might do it by itself meanwhile.
+  database.Sql("alter table parley.counters set (autovacuum_enabled = false)");
+  auto is_looked_up_in_the_index = [&] {
+    const auto plan = Transact(pool, Soon(), [](Transaction& tx) -> absl::StatusOr<std::string> {
+      const std::vector<int64_t> none;
+      PARLEY_RETURN_IF_ERROR(tx.Execute(kLookUp, Params().AddInts(none)).status());
+      PARLEY_ASSIGN_OR_RETURN(const Result result, tx.Execute(kExplain));
+      std::string lines;
+      for (int i = 0; i < result.size(); ++i) lines += std::string(result[i].GetText(0)) + "\n";
+      return lines;
+    });
+    EXPECT_THAT(plan, Succeeds());
+    return plan.value_or("").find("Index Scan using counters_pkey") != std::string::npos;
+  };
+  EXPECT_FALSE(is_looked_up_in_the_index());
+  database.Sql("insert into parley.counters select i, 0 from generate_series(3, 100000) i");
+  EXPECT_TRUE(test::Eventually(is_looked_up_in_the_index));
 }
 
 }  // namespace
