@@ -1,5 +1,9 @@
 #include "common/rpc/server.h"
 
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <csignal>
 #include <ctime>
@@ -20,6 +24,7 @@ constexpr absl::Duration kClientKeepalive = absl::Seconds(5);
 // So long calls are taken after it was said that the end has come. Whoever has several of us to choose from goes by
 // what is said; a call that is on its way meanwhile finds an open door.
 constexpr absl::Duration kNotice = absl::Milliseconds(500);
+constexpr std::string_view kUnix = "unix:";
 constexpr int kMaxMessageBytes = 1 << 20;
 constexpr int kMaxMetadataBytes = 16 << 10;
 
@@ -51,6 +56,18 @@ void SetHealth(grpc::Server& server, const Service& service, bool serving) {
   health->SetServingStatus("", serving);
 }
 
+// Whether somebody listens on the socket: gRPC would put its own in its place without a word.
+bool IsTaken(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof(address.sun_path)) return false;
+  std::copy(path.begin(), path.end(), address.sun_path);
+  const int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const bool is_taken = connect(probe, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
+  close(probe);
+  return is_taken;
+}
+
 // A bad setting of a service is as clear on the terminal as in the log.
 int Refuse(std::string_view message) {
   Log(LogLevel::kError, message);
@@ -73,8 +90,8 @@ void ServerSettings::AddTo(Config& config) {
              "answer for as long is closed.");
   config.Add(
       "connection-age", connection_age,
-      "After how long clients are to make their connections anew, whereby they find replicas that have come since. "
-      "What is under way goes on. inf: never.");
+      "After how long clients are to make their connections over TCP anew, whereby they find replicas that have come "
+      "since. What is under way goes on. inf: never.");
   config.Add("drain", drain, "At the end, how long calls under way may take.");
 }
 
@@ -87,6 +104,12 @@ void StartProcess(std::string_view name, const ServerSettings& settings) {
 }
 
 int Serve(const ServerSettings& settings, const Service& service) {
+  const bool is_local = settings.listen.starts_with(kUnix);
+  if (is_local && IsTaken(settings.listen.substr(kUnix.size()))) {
+    const int exit_code = Refuse(settings.listen + " (PARLEY_LISTEN) is in use: another process serves there");
+    StopLog();
+    return exit_code;
+  }
   grpc::EnableDefaultHealthCheckService(true);
   Reflection reflection(service.names);
   grpc::ServerBuilder builder;
@@ -104,7 +127,6 @@ int Serve(const ServerSettings& settings, const Service& service) {
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, MillisecondsOf(kClientKeepalive));
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
-  const bool is_local = settings.listen.starts_with("unix:");
   // A socket's file leads to one server.
   if (!is_local && settings.connection_age != absl::InfiniteDuration()) {
     builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, MillisecondsOf(settings.connection_age));

@@ -42,21 +42,20 @@ class Forwarding final : public grpc::CallbackGenericService {
   // False where no more streams are taken.
   bool Join(Call& stream);
   void Leave(Call& stream);
+  // Gives up streams whose readers take nothing, and unary calls whose requests do not come.
+  absl::Duration GiveUpStuck();
 
   const Upstreams& upstreams_;
   const rpc::Signer& signer_;
   Authenticator& authenticator_;
   rpc::Limiter& limiter_;
-  // Gives up streams whose readers take nothing, and unary calls whose requests do not come.
-  absl::Duration GiveUpStuck();
-
   const absl::Duration default_deadline_;
   const absl::Duration slow_reader_;
 
   absl::Mutex mutex_;
   bool is_draining_ ABSL_GUARDED_BY(mutex_) = false;
-  absl::flat_hash_set<Call*> streams_
-      ABSL_GUARDED_BY(mutex_);  // that are forwarded, and unary calls without a deadline
+  // That are forwarded, and unary calls without a deadline.
+  absl::flat_hash_set<Call*> streams_ ABSL_GUARDED_BY(mutex_);
   data::Chore chore_{[this] { return GiveUpStuck(); }};
 };
 

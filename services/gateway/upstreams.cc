@@ -1,5 +1,7 @@
 #include "services/gateway/upstreams.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
@@ -17,7 +19,7 @@ constexpr absl::Duration kHealthTime = absl::Milliseconds(500);
 // the next of them.
 constexpr int kReplicasAsked = 3;
 
-bool AskHealthOf(const std::string& service, const std::shared_ptr<grpc::Channel>& channel) {
+bool AskHealth(const std::string& service, const std::shared_ptr<grpc::Channel>& channel) {
   using grpc::health::v1::HealthCheckResponse;
   grpc::ClientContext context;
   context.set_deadline(absl::ToChronoTime(absl::Now() + kHealthTime));
@@ -37,11 +39,22 @@ std::string NameOf(std::string_view prefix) {
 
 }  // namespace
 
-Upstream::Upstream(const Route& route) : name_(NameOf(route.prefix)) {
+Upstream::Upstream(const Route& route)
+    : name_(NameOf(route.prefix)), asked_(rpc::HasReplicas(route.address) ? kReplicasAsked : 1) {
   for (size_t i = 0; i < kChannels; ++i) {
     channels_[i] = rpc::MakeChannel(route.address);
     stubs_[i] = std::make_unique<grpc::GenericStub>(channels_[i]);
   }
+}
+
+// Each channel finds the replicas for itself: calls over one that has not yet would fail.
+bool Upstream::Serves(const std::string& service) const {
+  return std::ranges::all_of(channels_, [&](const std::shared_ptr<grpc::Channel>& channel) {
+    for (int left = asked_; left > 0; --left) {
+      if (AskHealth(service, channel)) return true;
+    }
+    return false;
+  });
 }
 
 Upstreams::Upstreams(std::vector<Route> routes) : routes_(std::move(routes)), contracts_(ContractsOf(routes_)) {
@@ -66,12 +79,7 @@ bool Upstreams::IsUnary(std::string_view method) const {
 absl::Status Upstreams::AskHealth() {
   std::vector<std::string> away;
   for (const std::string& service : contracts_.services) {
-    const Route* const route = FindRoute(routes_, service);
-    const Upstream& upstream = *upstreams_[route - routes_.data()];
-    bool serves = false;
-    for (int left = rpc::HasReplicas(route->address) ? kReplicasAsked : 1; left > 0 && !serves; --left) {
-      serves = AskHealthOf(service, upstream.Channel());
-    }
+    const bool serves = upstreams_[FindRoute(routes_, service) - routes_.data()]->Serves(service);
     serves_[service] = serves;
     if (!serves) away.push_back(service);
   }

@@ -24,15 +24,17 @@ class Upstream {
 
   // For errors: `the event service`.
   const std::string& name() const { return name_; }
-  // Two connections (to each replica), used in turn: gRPC reads and writes each of them with one thread at a time.
-  std::shared_ptr<grpc::Channel> Channel() const { return channels_[Next()]; }
-  grpc::GenericStub& Stub() const { return *stubs_[Next()]; }
+  // Over one of the channels, in turn.
+  grpc::GenericStub& Stub() const { return *stubs_[next_.fetch_add(1, std::memory_order_relaxed) % kChannels]; }
+  // Whether the service is SERVING for all channels, as it says itself. Waits for the answers.
+  bool Serves(const std::string& service) const;
 
  private:
+  // As many connections (to each replica): gRPC reads and writes each of them with one thread at a time.
   static constexpr size_t kChannels = 2;
-  size_t Next() const { return next_.fetch_add(1, std::memory_order_relaxed) % kChannels; }
 
   const std::string name_;
+  const int asked_;  // of how many replicas one must serve
   std::array<std::shared_ptr<grpc::Channel>, kChannels> channels_;
   std::array<std::unique_ptr<grpc::GenericStub>, kChannels> stubs_;
   mutable std::atomic<size_t> next_ = 0;

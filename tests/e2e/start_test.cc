@@ -1,4 +1,6 @@
 // How the programs start: what they refuse, and how they say so.
+#include <grpcpp/generic/async_generic_service.h>
+
 #include "absl/strings/str_cat.h"
 #include "tests/e2e/e2e_test.h"
 #include "tests/support/log_key.h"
@@ -73,6 +75,18 @@ TEST_P(BadSettingTest, NoAddressToListenOn) {
 TEST_P(BadSettingTest, AnAddressThatCannotBeListenedOn) {
   start.flags["listen"] = "unix:" + folder.path() + "/no/such/folder";
   ExpectRefused(service, start, 1, "PARLEY_LISTEN");
+}
+
+TEST_P(BadSettingTest, ASocketOnWhichAnotherServes) {
+  grpc::CallbackGenericService anything;
+  grpc::ServerBuilder builder;
+  builder.AddListeningPort(start.flags["listen"], grpc::InsecureServerCredentials());
+  builder.RegisterCallbackGenericService(&anything);
+  const std::unique_ptr<grpc::Server> other = builder.BuildAndStart();
+  ASSERT_NE(other, nullptr);
+  ExpectRefused(service, start, 1, "another process serves there");
+  const auto channel = grpc::CreateChannel(start.flags["listen"], grpc::InsecureChannelCredentials());
+  EXPECT_TRUE(channel->WaitForConnected(absl::ToChronoTime(absl::Now() + test::kPatience)));
 }
 
 TEST_P(BadSettingTest, NoSecrets) {
