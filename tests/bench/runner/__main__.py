@@ -1,6 +1,7 @@
 """The part of tests/bench/run that measures."""
 
 import argparse
+import fcntl
 import functools
 import json
 import os
@@ -28,25 +29,14 @@ from fill import LISTED_ENTRIES, fill, fill_baseline
 from report import Promise
 from system import TOP, Parley, Postgres, free_address, run, say
 
-# In the order in which they are measured. --quick leaves out those that need much data.
-PARTS = {
-    "calls": calls.measure,
-    "counts": counts.measure,
-    "tail": tail.measure,
-    "echo": echo.measure,
-    "growth": growth.measure,
-    "long": long.measure,
-    "checkpoints": checkpoints.measure,
-    "watchers": watchers.measure,
-    "mails": mails.measure,
-    "purge": purge.measure,
-    "replicas": replicas.measure,
-    "start": start.measure,
-}
+# In the order in which they are measured.
+PARTS = {module.__name__: module for module in (
+    calls, counts, tail, echo, growth, long, checkpoints, watchers, mails, purge, replicas, start)}
 QUICK = ("calls", "tail", "echo", "checkpoints", "watchers", "mails", "start")
 
 
-def promises():
+def promises(options):
+    grown = f"{options.grown:,} events against {options.events:,}"
     return {
         "create": Promise("CreateEvent (3 parties, 3 slots)", "/s", at_least=1.2),
         "get": Promise("GetEvent with its VIEW entry", "/s", at_least=1.2),
@@ -55,20 +45,20 @@ def promises():
         "list": Promise("ListLogEntries, page of 50", "/s", at_least=0.6),
         "echo": Promise("echo through the gateway against direct", "/s", at_least=0.3),
         "echo: gateway": Promise("echo: CPU of the gateway for a call", " us", at_most=70),
-        **{f"grown: {method}": Promise(f"1,000,000 events against 10,000: {name}", "/s", at_least=0.85)
-           for method, name in METHODS.items()},
-        **{f"long: {method}": Promise(f"a log of 10,000 entries against {short}: {METHODS[method]}", "/s", at_least=0.9)
+        **{f"grown: {method}": Promise(f"{grown}: {name}", "/s", at_least=0.85) for method, name in METHODS.items()},
+        **{f"long: {method}": Promise(f"a log of {options.long:,} entries against {short}: {METHODS[method]}", "/s",
+                                      at_least=0.9)
            for method, short in long.SHORT.items()},
-        **{f"tail: {method}": Promise(f"{METHODS[method]} at half of the peak, p99 against p50", " ms", at_most=5)
+        **{f"tail: {method}": Promise(f"{METHODS[method]} at half of the peak: p99 against p50", " ms", at_most=5)
            for method in tail.METHODS},
         "checkpoint": Promise("an entry is in a checkpoint, at most", " ms", at_most=1000),
         "memory of watchers: event": Promise("a watcher's memory in event", " KiB", at_most=20),
         "memory of watchers: gateway": Promise("a watcher's memory in the gateway", " KiB", at_most=40),
         "watchers told": Promise("all watchers are told of an entry, at most", " ms", at_most=1000),
-        "calls beside watchers": Promise("GetEvent beside watchers, p99; without", " ms", at_most=2),
+        "calls beside watchers": Promise("GetEvent's p99 beside watchers against without", " ms", at_most=2),
         "dispatch": Promise("mails to a local SMTP sink", "/s", at_least=0.5),
         "dispatch, kept connections": Promise("the same, the baseline keeps its connections", "/s"),
-        "purge": Promise("GetEvent while old rows are purged, p99; without", " ms", at_most=2),
+        "purge": Promise("GetEvent's p99 while old rows are purged against without", " ms", at_most=2),
         **{f"replicas: {method}": Promise(f"{METHODS[method]}: two of each service against one", "/s")
            for method in ("create", "get")},
         **{f"start: {service}": Promise(f"start to SERVING: {service}", " s", at_most=0.5)
@@ -78,19 +68,40 @@ def promises():
     }
 
 
+def count(text):
+    """Of what there must be one at least."""
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text}: must be a number from 1 on")
+    return int(text)
+
+
+def parts(text):
+    names = text.split(",")
+    if unknown := [name for name in names if name not in PARTS]:
+        raise argparse.ArgumentTypeError(f"no such part: {', '.join(map(repr, unknown))}; there are {', '.join(PARTS)}")
+    return names
+
+
 def parse():
-    parser = argparse.ArgumentParser(prog="tests/bench/run", description="Measures what Parley promises of its speed.")
+    what = "\n".join(f"  {name:12} {PARTS[name].__doc__.split('.')[0].split(': ')[0]}".replace("\n", f"\n{'':15}")
+                     for name in PARTS)
+    parser = argparse.ArgumentParser(
+        prog="tests/bench/run", formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Measures what Parley promises of its speed. As root, or with all packages there already. Exits with\n"
+                    "0 where all could be measured, whether it is kept or not.",
+        epilog=f"parts:\n{what}\n\n--quick measures {', '.join(QUICK)}, unless --only names others.")
     parser.add_argument("--quick", action="store_true", help="less of everything, for a first look")
-    parser.add_argument("--only", metavar="PART,...", help="of these: " + ", ".join(PARTS))
-    parser.add_argument("--rounds", type=int, help="how often all is measured; the median counts (5; quick: 1)")
-    parser.add_argument("--seconds", type=int, help="how long calls are made each time (5; quick: 1)")
-    parser.add_argument("--in-flight", type=int, default=64, help="calls under way at any time (64)")
-    parser.add_argument("--json", type=pathlib.Path, default=TOP / "build/bench.json", help="build/bench.json")
+    parser.add_argument("--only", type=parts, metavar="PART,...", help="of the parts below")
+    parser.add_argument("--rounds", type=count, help="how often all is measured; the median counts (5; quick: 1)")
+    parser.add_argument("--seconds", type=count, help="how long calls are made each time (5; quick: 1)")
+    parser.add_argument("--in-flight", type=count, default=64, help="calls under way at any time (64)")
+    parser.add_argument("--json", type=pathlib.Path, help="the file for what was measured (build/bench.json)")
     options = parser.parse_args()
+    if options.json and (options.json.is_dir() or not options.json.absolute().parent.is_dir()):
+        parser.error(f"--json: {options.json} is no file, and cannot be made one")
     quick = options.quick
-    options.only = options.only.split(",") if options.only else QUICK if quick else list(PARTS)
-    if unknown := set(options.only) - set(PARTS):
-        parser.error(f"no such part: {', '.join(sorted(unknown))}")
+    options.json = options.json or TOP / "build/bench.json"
+    options.only = options.only or (QUICK if quick else list(PARTS))
     options.rounds = options.rounds or (1 if quick else 5)
     options.seconds = options.seconds or (1 if quick else 5)
     options.warm_up = 0.5 if quick else 1
@@ -110,7 +121,7 @@ class Bench:
     """What is measured, and what was."""
 
     def __init__(self, options, state, sink):
-        self.options, self.state, self.sink, self.promises, self.details = options, state, sink, promises(), {}
+        self.options, self.state, self.sink, self.promises, self.details = options, state, sink, promises(options), {}
         # By method: calls in a second, and the number of connections at which pgbench is the fastest.
         self.peaks, self.best_connections = {}, {}
         self.postgres = Postgres(state)
@@ -168,36 +179,61 @@ class Bench:
             where name in ('fsync', 'full_page_writes', 'max_wal_size', 'server_version', 'shared_buffers',
                            'synchronous_commit', 'wal_compression', 'wal_sync_method')"""))
         return {
-            "machine": {"cores": str(os.cpu_count()), "processor": model, "load average before": self.load_average},
-            "settings": {name: str(getattr(self.options, name)) for name in (
-                "rounds", "seconds", "in_flight", "users", "events", "grown", "long", "old", "watchers", "mails")},
+            "machine": {"cores": os.cpu_count(), "processor": model, "load average before": self.load_average},
+            "settings": {name: getattr(self.options, name) for name in (
+                "quick", "rounds", "seconds", "in_flight", "users", "events", "grown", "long", "old", "watchers",
+                "mails")},
             "PostgreSQL": settings,
         }
+
+
+def prepare(state):
+    """Everything that is needed, and nothing that a run that was killed has left. Answers with the lock that keeps
+    others away for as long as it is open."""
+    state.parent.mkdir(mode=0o700, exist_ok=True)
+    lock = open(state.parent / "bench.lock", "a")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        sys.exit("tests/bench/run: another one is under way in this clone")
+    for command in (["packages", TOP / "deploy/packages", TOP / "deploy/packages-postfix"],
+                    ["build", "services", "parley-bench-load", "parley-bench-fill", "parley-bench-echo",
+                     "parley-bench-gateway"]):
+        subprocess.run([TOP / "deploy/lib" / command[0], *command[1:]], check=True, stdout=sys.stderr)
+    run(TOP / "deploy/down", "--wipe")
+    return lock
 
 
 def main():
     options = parse()
     state = pathlib.Path(os.environ["PARLEY_STATE"])
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    began, load_average = time.monotonic(), "%.2f" % os.getloadavg()[0]
-    # What a run that was killed left.
-    run(TOP / "deploy/down", "--wipe")
+    began, load_average = time.monotonic(), os.getloadavg()[0]
+    lock = prepare(state)
+    commit = run("git", "-c", "safe.directory=*", "-C", TOP, "describe", "--always", "--dirty").strip()
     sink = free_address()
     user = ("-u", "nobody") if os.geteuid() == 0 else ()
-    with subprocess.Popen(["/usr/sbin/smtp-sink", *user, sink, "1024"], stderr=subprocess.DEVNULL) as sinking:
+    with lock, subprocess.Popen(["/usr/sbin/smtp-sink", *user, sink, "1024"], stderr=subprocess.DEVNULL) as sinking:
         try:
             bench = Bench(options, state, sink)
             bench.load_average = load_average
             for part in options.only:
                 say(f"== {part}")
-                PARTS[part](bench)
+                PARTS[part].measure(bench)
             about = bench.about()
         finally:
+            # Whoever is in a hurry would leave all of it running.
+            for each in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(each, signal.SIG_IGN)
             sinking.terminate()
             run(TOP / "deploy/down", "--wipe")
-    about["took"] = {"seconds": time.monotonic() - began}
-    report.write(bench.promises.values(), bench.details, about, options.json)
-    print(report.text(bench.promises.values(), bench.details, about))
+    about["run"] = {"commit": commit, "end": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+                    "seconds": round(time.monotonic() - began)}
+    measured = [promise for promise in bench.promises.values() if promise.parley]
+    print(report.text(measured, bench.details, about))
+    if options.quick:
+        print("A first look: one short round, with little data, decides nothing.")
+    report.write(measured, bench.details, about, options.json)
 
 
 try:

@@ -20,8 +20,6 @@ class Promise:
         return statistics.median(self.parley) / statistics.median(self.baseline) if self.baseline else None
 
     def kept(self):
-        if not self.parley:
-            return "not measured"
         judged = self.ratio() if self.baseline else statistics.median(self.parley)
         if self.at_least is None and self.at_most is None:
             return "shown"
@@ -31,7 +29,8 @@ class Promise:
     def bound(self):
         if self.at_least is None and self.at_most is None:
             return ""
-        return f">= {self.at_least:g}" if self.at_most is None else f"<= {self.at_most:g}"
+        bound = f">= {number(self.at_least)}" if self.at_most is None else f"<= {number(self.at_most)}"
+        return f"ratio {bound}" if self.baseline else bound + self.unit
 
     def cells(self):
         ratio = f"{self.ratio():.2f}" if self.baseline else ""
@@ -39,12 +38,14 @@ class Promise:
         return self.what, spread(self.parley, self.unit), baseline, ratio, self.bound(), self.kept()
 
     def as_json(self):
-        return {"what": self.what, "unit": self.unit, "parley": self.parley, "baseline": self.baseline,
+        return {"what": self.what, "unit": self.unit.strip(), "parley": self.parley, "baseline": self.baseline,
                 "beside": self.beside, "ratio": self.ratio(), "at_least": self.at_least, "at_most": self.at_most,
-                "kept": self.kept()}
+                "kept": {"kept": True, "not kept": False}.get(self.kept())}
 
 
 def number(value):
+    if isinstance(value, int):
+        return f"{value:,}"
     return f"{value:,.{0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2}f}"
 
 
@@ -73,6 +74,6 @@ def text(promises, details, about):
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
     lines.append("")
     for what, figures in (details | about).items():
-        shown = (f"{name} {value if isinstance(value, str) else number(value)}" for name, value in figures.items())
+        shown = (f"{name} {number(value) if isinstance(value, (int, float)) else value}" for name, value in figures.items())
         lines.append(f"{what}: {', '.join(shown)}")
     return "\n".join(lines)

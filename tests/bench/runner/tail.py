@@ -1,6 +1,7 @@
 """How long calls take at half of the rate that Parley reaches at most: they begin when they are due, whatever is under
 way."""
 
+from report import number
 from system import say
 
 METHODS = ("create", "get", "update")
@@ -14,7 +15,7 @@ def measure(bench):
             result = at_half(bench, method)
             p99.append(result["p99_ms"])
             p50.append(result["p50_ms"])
-        bench.promises[f"tail: {method}"].measured(p99, p50, f"at {bench.peak(method) / 2:.0f}/s")
+        bench.promises[f"tail: {method}"].measured(p99, p50, f"at {number(bench.peak(method) / 2)}/s")
 
 
 def at_half(bench, method):
