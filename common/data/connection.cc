@@ -19,8 +19,7 @@ constexpr const char* kSession =
 // To plan all statements of a service takes some milliseconds. A plan that was made for an empty table reads all of it
 // each time, and PostgreSQL keeps it until the table is analyzed: a minute, in which a new system may grow by a
 // hundred thousand events.
-constexpr absl::Duration kPlansKept = absl::Seconds(5);
-constexpr Statement kDiscardPlans{"discard_plans", "discard plans"};
+constexpr std::chrono::seconds kPlansKept(5);
 
 // Parameters as libpq takes them.
 struct Arguments {
@@ -111,10 +110,10 @@ absl::StatusOr<Result> Connection::Script(const std::string& sql) {
 }
 
 absl::Status Connection::RenewPlans() {
-  const absl::Time now = absl::Now();
+  const auto now = std::chrono::steady_clock::now();
   if (now < plans_renewed_ + kPlansKept) return absl::OkStatus();
   plans_renewed_ = now;
-  return Execute(kDiscardPlans, {}).status();
+  return Script("discard plans").status();
 }
 
 bool Connection::broken() const {

@@ -1,13 +1,13 @@
 // A connection to PostgreSQL. Used by one thread at a time; blocking.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <string_view>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/statusor.h"
-#include "absl/time/clock.h"
 #include "common/data/statement.h"
 
 typedef struct pg_conn PGconn;
@@ -39,7 +39,7 @@ class Connection {
   explicit Connection(PGconn* connection) : connection_(connection) {}
   PGconn* connection_;
   absl::flat_hash_set<const Statement*> prepared_;
-  absl::Time plans_renewed_ = absl::Now();
+  std::chrono::steady_clock::time_point plans_renewed_ = std::chrono::steady_clock::now();
 };
 
 }  // namespace parley::data

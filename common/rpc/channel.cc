@@ -11,9 +11,10 @@ namespace {
 constexpr char kSpread[] =
     R"({"loadBalancingConfig": [{"round_robin": {}}], "healthCheckConfig": {"serviceName": ""}})";
 
-}  // namespace
-
+// Whether it is a name that stands for several servers.
 bool HasReplicas(std::string_view address) { return address.starts_with("dns:"); }
+
+}  // namespace
 
 std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
   grpc::ChannelArguments arguments;

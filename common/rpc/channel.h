@@ -11,9 +11,6 @@
 
 namespace parley::rpc {
 
-// Whether it is a name that stands for several servers.
-bool HasReplicas(std::string_view address);
-
 // `address`: `unix:/path` or `host:port`, one server; or `dns:///name:port`, all those to which the name leads, which
 // take calls in turn. Connects again by itself, within a second. Each channel has connections of its own. Thread-safe.
 std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address);

@@ -1,8 +1,7 @@
 #include "common/rpc/server.h"
 
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
+#include <fcntl.h>
+#include <sys/file.h>
 
 #include <algorithm>
 #include <csignal>
@@ -56,23 +55,91 @@ void SetHealth(grpc::Server& server, const Service& service, bool serving) {
   health->SetServingStatus("", serving);
 }
 
-// Whether somebody listens on the socket: gRPC would put its own in its place without a word.
-bool IsTaken(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof(address.sun_path)) return false;
-  std::copy(path.begin(), path.end(), address.sun_path);
-  const int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  const bool is_taken = connect(probe, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
-  close(probe);
-  return is_taken;
+// Keeps others from the socket for as long as the process lives: gRPC puts its own in the place of another's without a
+// word, and removes at its end whatever is there by then. Answers with what is wrong; empty where nothing is.
+std::string LockSocket(const std::string& listen) {
+  const std::string path = listen.substr(kUnix.size()) + ".lock";
+  const int file = open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+  if (file < 0) return "the folder cannot be written to";
+  return flock(file, LOCK_EX | LOCK_NB) == 0 ? "" : "another process serves there, or is ending";
 }
 
-// A bad setting of a service is as clear on the terminal as in the log.
+// What ends the process is as clear on the terminal as in the log.
 int Refuse(std::string_view message) {
   Log(LogLevel::kError, message);
   std::cerr << message << "\n";
   return 1;
+}
+
+int CannotListen(const ServerSettings& settings, const std::string& reason) {
+  return Refuse("cannot listen on " + settings.listen + " (PARLEY_LISTEN)" + (reason.empty() ? "" : ": " + reason));
+}
+
+int ServeToTheEnd(const ServerSettings& settings, const Service& service) {
+  const bool is_local = settings.listen.starts_with(kUnix);
+  if (is_local) {
+    const std::string problem = LockSocket(settings.listen);
+    if (!problem.empty()) return CannotListen(settings, problem);
+  }
+  grpc::EnableDefaultHealthCheckService(true);
+  Reflection reflection(service.names);
+  grpc::ServerBuilder builder;
+  int port = 0;
+  builder.AddListeningPort(settings.listen, grpc::InsecureServerCredentials(), &port);
+  builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
+  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMaxMetadataBytes);
+  // Statistics that nobody asks for.
+  builder.AddChannelArgument(GRPC_ARG_ENABLE_CHANNELZ, 0);
+  // Requests are small: guesses at the bandwidth would cost each call something for nothing.
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+  // A client that has vanished without a word is noticed, and its streams end. Clients may ask us as often.
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, MillisecondsOf(settings.keepalive));
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, MillisecondsOf(settings.keepalive));
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, MillisecondsOf(kClientKeepalive));
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  // A socket's file leads to one server.
+  if (!is_local && settings.connection_age != absl::InfiniteDuration()) {
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, MillisecondsOf(settings.connection_age));
+  }
+  // Two processes on one port would share its calls in silence.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  for (grpc::Service* each : service.services) builder.RegisterService(each);
+  if (service.generic != nullptr) builder.RegisterCallbackGenericService(service.generic);
+  if (settings.reflection) builder.RegisterService(&reflection);
+  const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
+  if (server == nullptr) return CannotListen(settings, "");
+  SetHealth(*server, service, false);
+  Log(LogLevel::kInfo, "listening", {{"address", settings.listen}, {"port", int64_t{port}}});
+
+  int exit_code = 0;
+  bool serving = false;
+  std::string last_reason;
+  do {
+    const absl::Status ready = service.ready();
+    if (ready.code() == absl::StatusCode::kFailedPrecondition) {
+      exit_code = Refuse(std::string(ready.message()));
+      break;
+    }
+    if (ready.ok() != serving || (!ready.ok() && ready.message() != last_reason)) {
+      last_reason = std::string(ready.message());
+      Log(ready.ok() ? LogLevel::kInfo : LogLevel::kWarning, ready.ok() ? "serving" : "not serving",
+          {{"reason", last_reason}});
+    }
+    serving = ready.ok();
+    SetHealth(*server, service, serving);
+  } while (!AwaitEnd(kReadyInterval));
+
+  Log(LogLevel::kInfo, "stopping");
+  server->GetHealthCheckService()->SetServingStatus(false);
+  const absl::Time deadline = absl::Now() + settings.drain;
+  if (!is_local) AwaitEnd(std::min(kNotice, settings.drain));
+  if (service.drain) service.drain();
+  server->Shutdown(absl::ToChronoTime(deadline));
+  server->Wait();
+  if (service.stop) service.stop(deadline);
+  Log(LogLevel::kInfo, "stopped");
+  return exit_code;
 }
 
 }  // namespace
@@ -104,74 +171,7 @@ void StartProcess(std::string_view name, const ServerSettings& settings) {
 }
 
 int Serve(const ServerSettings& settings, const Service& service) {
-  const bool is_local = settings.listen.starts_with(kUnix);
-  if (is_local && IsTaken(settings.listen.substr(kUnix.size()))) {
-    const int exit_code = Refuse(settings.listen + " (PARLEY_LISTEN) is in use: another process serves there");
-    StopLog();
-    return exit_code;
-  }
-  grpc::EnableDefaultHealthCheckService(true);
-  Reflection reflection(service.names);
-  grpc::ServerBuilder builder;
-  int port = 0;
-  builder.AddListeningPort(settings.listen, grpc::InsecureServerCredentials(), &port);
-  builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
-  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMaxMetadataBytes);
-  // Statistics that nobody asks for.
-  builder.AddChannelArgument(GRPC_ARG_ENABLE_CHANNELZ, 0);
-  // Requests are small: guesses at the bandwidth would cost each call something for nothing.
-  builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
-  // A client that has vanished without a word is noticed, and its streams end. Clients may ask us as often.
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, MillisecondsOf(settings.keepalive));
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, MillisecondsOf(settings.keepalive));
-  builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
-  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, MillisecondsOf(kClientKeepalive));
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
-  // A socket's file leads to one server.
-  if (!is_local && settings.connection_age != absl::InfiniteDuration()) {
-    builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, MillisecondsOf(settings.connection_age));
-  }
-  // Two processes on one port would share its calls in silence.
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-  for (grpc::Service* each : service.services) builder.RegisterService(each);
-  if (service.generic != nullptr) builder.RegisterCallbackGenericService(service.generic);
-  if (settings.reflection) builder.RegisterService(&reflection);
-  const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
-  if (server == nullptr) {
-    const int exit_code = Refuse("cannot listen on " + settings.listen + " (PARLEY_LISTEN)");
-    StopLog();
-    return exit_code;
-  }
-  SetHealth(*server, service, false);
-  Log(LogLevel::kInfo, "listening", {{"address", settings.listen}, {"port", int64_t{port}}});
-
-  int exit_code = 0;
-  bool serving = false;
-  std::string last_reason;
-  do {
-    const absl::Status ready = service.ready();
-    if (ready.code() == absl::StatusCode::kFailedPrecondition) {
-      exit_code = Refuse(std::string(ready.message()));
-      break;
-    }
-    if (ready.ok() != serving || (!ready.ok() && ready.message() != last_reason)) {
-      last_reason = std::string(ready.message());
-      Log(ready.ok() ? LogLevel::kInfo : LogLevel::kWarning, ready.ok() ? "serving" : "not serving",
-          {{"reason", last_reason}});
-    }
-    serving = ready.ok();
-    SetHealth(*server, service, serving);
-  } while (!AwaitEnd(kReadyInterval));
-
-  Log(LogLevel::kInfo, "stopping");
-  server->GetHealthCheckService()->SetServingStatus(false);
-  const absl::Time deadline = absl::Now() + settings.drain;
-  if (!is_local) AwaitEnd(std::min(kNotice, settings.drain));
-  if (service.drain) service.drain();
-  server->Shutdown(absl::ToChronoTime(deadline));
-  server->Wait();
-  if (service.stop) service.stop(deadline);
-  Log(LogLevel::kInfo, "stopped");
+  const int exit_code = ServeToTheEnd(settings, service);
   StopLog();
   return exit_code;
 }

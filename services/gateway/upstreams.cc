@@ -1,9 +1,11 @@
 #include "services/gateway/upstreams.h"
 
 #include <algorithm>
+#include <list>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/synchronization/blocking_counter.h"
 #include "absl/time/clock.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/principal.h"
@@ -13,21 +15,45 @@
 namespace parley::gateway {
 namespace {
 
+using grpc::health::v1::HealthCheckRequest;
+using grpc::health::v1::HealthCheckResponse;
+
 constexpr absl::Duration kHealthTime = absl::Milliseconds(500);
 
-// Of replicas it is enough that one serves: another one may just have begun to end, or hang. The next question goes to
-// the next of them.
-constexpr int kReplicasAsked = 3;
+// An answer may be late. And of replicas it is enough that one serves: another one may just have begun to end, or hang.
+// The next question goes to the next of them.
+constexpr int kTimesAsked = 3;
 
-bool AskHealth(const std::string& service, const std::shared_ptr<grpc::Channel>& channel) {
-  using grpc::health::v1::HealthCheckResponse;
-  grpc::ClientContext context;
-  context.set_deadline(absl::ToChronoTime(absl::Now() + kHealthTime));
-  grpc::health::v1::HealthCheckRequest request;
-  request.set_service(service);
+// Whether a service serves, as it says over a channel.
+struct Question {
+  Question(const std::string& name, const std::shared_ptr<grpc::Channel>& channel)
+      : service(name), stub(grpc::health::v1::Health::NewStub(channel)) {}
+  bool Serves() const { return status.ok() && response.status() == HealthCheckResponse::SERVING; }
+
+  const std::string& service;
+  const std::unique_ptr<grpc::health::v1::Health::Stub> stub;
+  HealthCheckRequest request;
   HealthCheckResponse response;
-  const auto stub = grpc::health::v1::Health::NewStub(channel);
-  return stub->Check(&context, request, &response).ok() && response.status() == HealthCheckResponse::SERVING;
+  grpc::Status status = grpc::Status::CANCELLED;
+};
+
+// Those that have not been answered as they should be.
+void Ask(std::vector<std::unique_ptr<Question>>& questions) {
+  std::list<grpc::ClientContext> contexts;
+  const auto deadline = absl::ToChronoTime(absl::Now() + kHealthTime);
+  absl::BlockingCounter unanswered(
+      static_cast<int>(std::ranges::count_if(questions, [](const auto& question) { return !question->Serves(); })));
+  for (const auto& question : questions) {
+    if (question->Serves()) continue;
+    grpc::ClientContext& context = contexts.emplace_back();
+    context.set_deadline(deadline);
+    question->request.set_service(question->service);
+    question->stub->async()->Check(&context, &question->request, &question->response, [&](const grpc::Status& status) {
+      question->status = status;
+      unanswered.DecrementCount();
+    });
+  }
+  unanswered.Wait();
 }
 
 // `the event service` for `parley.event.`.
@@ -39,22 +65,11 @@ std::string NameOf(std::string_view prefix) {
 
 }  // namespace
 
-Upstream::Upstream(const Route& route)
-    : name_(NameOf(route.prefix)), asked_(rpc::HasReplicas(route.address) ? kReplicasAsked : 1) {
+Upstream::Upstream(const Route& route) : name_(NameOf(route.prefix)) {
   for (size_t i = 0; i < kChannels; ++i) {
     channels_[i] = rpc::MakeChannel(route.address);
     stubs_[i] = std::make_unique<grpc::GenericStub>(channels_[i]);
   }
-}
-
-// Each channel finds the replicas for itself: calls over one that has not yet would fail.
-bool Upstream::Serves(const std::string& service) const {
-  return std::ranges::all_of(channels_, [&](const std::shared_ptr<grpc::Channel>& channel) {
-    for (int left = asked_; left > 0; --left) {
-      if (AskHealth(service, channel)) return true;
-    }
-    return false;
-  });
 }
 
 Upstreams::Upstreams(std::vector<Route> routes) : routes_(std::move(routes)), contracts_(ContractsOf(routes_)) {
@@ -77,10 +92,19 @@ bool Upstreams::IsUnary(std::string_view method) const {
 }
 
 absl::Status Upstreams::AskHealth() {
-  std::vector<std::string> away;
+  // Each channel finds the replicas for itself, and calls over one that has not yet would fail.
+  std::vector<std::unique_ptr<Question>> questions;
   for (const std::string& service : contracts_.services) {
-    const bool serves = upstreams_[FindRoute(routes_, service) - routes_.data()]->Serves(service);
-    serves_[service] = serves;
+    const Route* const route = FindRoute(routes_, service);
+    for (const auto& channel : upstreams_[route - routes_.data()]->channels()) {
+      questions.push_back(std::make_unique<Question>(service, channel));
+    }
+  }
+  for (int times = 0; times < kTimesAsked; ++times) Ask(questions);
+  for (const std::string& service : contracts_.services) serves_[service] = true;
+  for (const auto& question : questions) serves_[question->service] &= question->Serves();
+  std::vector<std::string> away;
+  for (const auto& [service, serves] : serves_) {
     if (!serves) away.push_back(service);
   }
   return away.empty() ? absl::OkStatus() : Unavailable(absl::StrJoin(away, ", "));

@@ -26,15 +26,12 @@ class Upstream {
   const std::string& name() const { return name_; }
   // Over one of the channels, in turn.
   grpc::GenericStub& Stub() const { return *stubs_[next_.fetch_add(1, std::memory_order_relaxed) % kChannels]; }
-  // Whether the service is SERVING for all channels, as it says itself. Waits for the answers.
-  bool Serves(const std::string& service) const;
-
- private:
   // As many connections (to each replica): gRPC reads and writes each of them with one thread at a time.
   static constexpr size_t kChannels = 2;
+  const std::array<std::shared_ptr<grpc::Channel>, kChannels>& channels() const { return channels_; }
 
+ private:
   const std::string name_;
-  const int asked_;  // of how many replicas one must serve
   std::array<std::shared_ptr<grpc::Channel>, kChannels> channels_;
   std::array<std::unique_ptr<grpc::GenericStub>, kChannels> stubs_;
   mutable std::atomic<size_t> next_ = 0;
@@ -51,8 +48,9 @@ class Upstreams {
   // Full names of what is served.
   const std::vector<std::string>& services() const { return contracts_.services; }
 
-  // Asks each service for its health, and waits for the answers: not for gRPC's threads. OK, or UNAVAILABLE that names
-  // those that do not serve. Not thread-safe, nor is Serves.
+  // Asks each service for its health over each channel, all at once, and waits for the answers, a few seconds at the
+  // most: not for gRPC's threads. OK, or UNAVAILABLE that names those that do not serve. Not thread-safe, nor is
+  // Serves.
   absl::Status AskHealth();
   // As it was when last asked.
   bool Serves(const std::string& service) const;

@@ -79,7 +79,7 @@ def parts(text):
     names = text.split(",")
     if unknown := [name for name in names if name not in PARTS]:
         raise argparse.ArgumentTypeError(f"no such part: {', '.join(map(repr, unknown))}; there are {', '.join(PARTS)}")
-    return names
+    return [name for name in PARTS if name in names]
 
 
 def parse():
@@ -91,14 +91,17 @@ def parse():
                     "0 where all could be measured, whether it is kept or not.",
         epilog=f"parts:\n{what}\n\n--quick measures {', '.join(QUICK)}, unless --only names others.")
     parser.add_argument("--quick", action="store_true", help="less of everything, for a first look")
-    parser.add_argument("--only", type=parts, metavar="PART,...", help="of the parts below")
-    parser.add_argument("--rounds", type=count, help="how often all is measured; the median counts (5; quick: 1)")
-    parser.add_argument("--seconds", type=count, help="how long calls are made each time (5; quick: 1)")
-    parser.add_argument("--in-flight", type=count, default=64, help="calls under way at any time (64)")
-    parser.add_argument("--json", type=pathlib.Path, help="the file for what was measured (build/bench.json)")
+    parser.add_argument("--only", type=parts, metavar="PART,...", help="measure these parts, in the order in which they stand below")
+    parser.add_argument("--rounds", type=count, metavar="N", help="how often all is measured; the median counts (5; quick: 1)")
+    parser.add_argument("--seconds", type=count, metavar="S", help="how long calls are made each time (5; quick: 1)")
+    parser.add_argument("--in-flight", type=count, default=64, metavar="N", help="calls under way at any time (64)")
+    parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="the file for what was measured (build/bench.json)")
     options = parser.parse_args()
-    if options.json and (options.json.is_dir() or not options.json.absolute().parent.is_dir()):
-        parser.error(f"--json: {options.json} is no file, and cannot be made one")
+    try:
+        if options.json:
+            options.json.open("a").close()
+    except OSError as error:
+        parser.error(f"--json: {error}")
     quick = options.quick
     options.json = options.json or TOP / "build/bench.json"
     options.only = options.only or (QUICK if quick else list(PARTS))
@@ -199,7 +202,8 @@ def prepare(state):
     for command in (["packages", TOP / "deploy/packages", TOP / "deploy/packages-postfix"],
                     ["build", "services", "parley-bench-load", "parley-bench-fill", "parley-bench-echo",
                      "parley-bench-gateway"]):
-        subprocess.run([TOP / "deploy/lib" / command[0], *command[1:]], check=True, stdout=sys.stderr)
+        if subprocess.run([TOP / "deploy/lib" / command[0], *command[1:]], stdout=sys.stderr).returncode:
+            sys.exit(1)  # the reason was told
     run(TOP / "deploy/down", "--wipe")
     return lock
 
@@ -210,7 +214,8 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     began, load_average = time.monotonic(), os.getloadavg()[0]
     lock = prepare(state)
-    commit = run("git", "-c", "safe.directory=*", "-C", TOP, "describe", "--always", "--dirty").strip()
+    commit = subprocess.run(["git", "-c", "safe.directory=*", "-C", TOP, "describe", "--always", "--dirty"],
+                            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout.strip() or "unknown"
     sink = free_address()
     user = ("-u", "nobody") if os.geteuid() == 0 else ()
     with lock, subprocess.Popen(["/usr/sbin/smtp-sink", *user, sink, "1024"], stderr=subprocess.DEVNULL) as sinking:

@@ -1,4 +1,4 @@
-"""What calls notice of it when a million rows of each kind that is kept for a time only are purged beside them."""
+"""What calls notice of it when old rows of each kind that is kept for a time only are purged beside them."""
 
 import tail
 from system import say, wait

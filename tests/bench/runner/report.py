@@ -74,6 +74,6 @@ def text(promises, details, about):
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
     lines.append("")
     for what, figures in (details | about).items():
-        shown = (f"{name} {number(value) if isinstance(value, (int, float)) else value}" for name, value in figures.items())
+        shown = (f"{name} {number(value) if type(value) in (int, float) else value}" for name, value in figures.items())
         lines.append(f"{what}: {', '.join(shown)}")
     return "\n".join(lines)
