@@ -9,6 +9,7 @@
 #include <iostream>
 #include <limits>
 #include <memory>
+#include <system_error>
 
 #include "absl/time/clock.h"
 #include "common/log/log.h"
@@ -60,7 +61,7 @@ void SetHealth(grpc::Server& server, const Service& service, bool serving) {
 std::string LockSocket(const std::string& listen) {
   const std::string path = listen.substr(kUnix.size()) + ".lock";
   const int file = open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600);
-  if (file < 0) return "the folder cannot be written to";
+  if (file < 0) return path + ": " + std::generic_category().message(errno);
   return flock(file, LOCK_EX | LOCK_NB) == 0 ? "" : "another process serves there, or is ending";
 }
 

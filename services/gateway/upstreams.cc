@@ -37,7 +37,7 @@ struct Question {
   grpc::Status status = grpc::Status::CANCELLED;
 };
 
-// Those that have not been answered as they should be.
+// Asks again what was not answered by SERVING, all of it at once, and waits for the answers.
 void Ask(std::vector<std::unique_ptr<Question>>& questions) {
   std::list<grpc::ClientContext> contexts;
   const auto deadline = absl::ToChronoTime(absl::Now() + kHealthTime);

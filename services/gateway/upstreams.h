@@ -48,7 +48,7 @@ class Upstreams {
   // Full names of what is served.
   const std::vector<std::string>& services() const { return contracts_.services; }
 
-  // Asks each service for its health over each channel, all at once, and waits for the answers, a few seconds at the
+  // Asks each service for its health over each channel, all at once, and waits for the answers, 1.5 s at the
   // most: not for gRPC's threads. OK, or UNAVAILABLE that names those that do not serve. Not thread-safe, nor is
   // Serves.
   absl::Status AskHealth();

@@ -19,6 +19,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+// An entry that is in no checkpoint by then never will be.
+constexpr std::chrono::seconds kPatience(30);
+
 void Prepare(grpc::ClientContext& context, const LagSettings& settings) {
   context.AddMetadata("authorization", absl::StrCat("Bearer ", settings.key));
   // A call that hangs is an error.
@@ -50,7 +53,8 @@ int RunLag(const LagSettings& settings) {
       event::v1::InclusionProof proof;
       status = logs->GetInclusionProof(&context, prove, &proof);
       proved = status.ok();
-      if (status.error_code() == grpc::StatusCode::UNAVAILABLE) status = grpc::Status::OK;
+      const bool may_come = status.error_code() == grpc::StatusCode::UNAVAILABLE && Clock::now() < created + kPatience;
+      if (may_come) status = grpc::Status::OK;
       // Often enough to see a tenth of what is promised, and seldom enough to be no load itself.
       if (!proved) absl::SleepFor(absl::Milliseconds(10));
     }

@@ -18,6 +18,7 @@ def measure(bench):
             command = parley.command(service)
             began = time.time()
             with parley.serving("started", f"unix:{parley.sockets}/started.sock", *command) as process:
+                # At rest: what the start itself takes for a moment is no part of it.
                 time.sleep(0.5)
                 memory.append(resident_kib(process.pid) / 1024)
             seconds.append(serving_since(parley.state / "logs/started.log") - began)
