@@ -35,3 +35,10 @@ function(parley_binary name)
   parley_options(${name})
   add_dependencies(services ${name})
 endfunction()
+
+# parley_embed(HEADER NAMESPACE FILE...): makes a header with files of text as constants; see embed.cmake.
+function(parley_embed header namespace)
+  add_custom_command(OUTPUT ${header}
+    COMMAND ${CMAKE_COMMAND} -DOUT=${header} -DNAMESPACE=${namespace} -P ${PROJECT_SOURCE_DIR}/cmake/embed.cmake ${ARGN}
+    DEPENDS ${ARGN} ${PROJECT_SOURCE_DIR}/cmake/embed.cmake VERBATIM)
+endfunction()

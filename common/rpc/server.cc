@@ -112,6 +112,10 @@ int ServeToTheEnd(const ServerSettings& settings, const Service& service) {
   if (server == nullptr) return CannotListen(settings, "");
   SetHealth(*server, service, false);
   Log(LogLevel::kInfo, "listening", {{"address", settings.listen}, {"port", int64_t{port}}});
+  if (service.start) {
+    const absl::Status started = service.start(*server);
+    if (!started.ok()) return Refuse(std::string(started.message()));
+  }
 
   int exit_code = 0;
   bool serving = false;

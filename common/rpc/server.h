@@ -47,6 +47,9 @@ struct Service {
   std::vector<grpc::Service*> services;
   // The gateway's; null for all others.
   grpc::CallbackGenericService* generic = nullptr;
+  // Called once, as soon as calls are taken: begins what the process does besides. What is not OK ends the process. May
+  // be empty.
+  std::function<absl::Status(grpc::Server& server)> start = nullptr;
   // Asked once a second: OK means SERVING. FAILED_PRECONDITION ends the process: it must not run so.
   std::function<absl::Status()> ready;
   // Whether this one of `names` is SERVING, asked after `ready`, for a process that others stand behind (the gateway).

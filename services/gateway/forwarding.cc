@@ -8,9 +8,7 @@
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/random/random.h"
 #include "absl/status/status.h"
-#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
@@ -19,7 +17,9 @@
 #include "common/rpc/call.h"
 #include "common/rpc/grpc_status.h"
 #include "common/status/status.h"
+#include "services/gateway/call_id.h"
 #include "services/gateway/credentials.h"
+#include "services/gateway/metadata.h"
 
 namespace parley::gateway {
 namespace {
@@ -30,15 +30,16 @@ constexpr absl::Duration kLongestDeadline = absl::Hours(24);
 constexpr absl::Duration kLookForStuck = absl::Seconds(1);
 constexpr char kSelf[] = "the gateway";
 
-std::string MakeCallId() {
-  thread_local absl::BitGen random;
-  return absl::StrCat(absl::Hex(absl::Uniform<uint64_t>(random), absl::kZeroPad16));
-}
-
 // By whom a call without a good credential is counted: the address, without the port.
 std::string PeerOf(const grpc::CallbackServerContext& context) {
   std::string peer = context.peer();
-  if (absl::StartsWith(peer, "ipv")) peer.resize(peer.rfind(':'));
+  if (absl::StartsWith(peer, "ipv")) {
+    peer.resize(peer.rfind(':'));
+  } else if (!absl::StartsWith(peer, "unix")) {
+    // From within the process: it came by HTTP.
+    const auto client = context.client_metadata().find(kClientMetadata);
+    if (client != context.client_metadata().end()) peer.assign(client->second.data(), client->second.size());
+  }
   return absl::StrCat("peer ", peer);
 }
 
@@ -46,15 +47,6 @@ std::string PeerOf(const grpc::CallbackServerContext& context) {
 bool IsOwn(std::string_view key) {
   return key.starts_with("parley-") || key.starts_with("grpc-") || key.starts_with(":") || key == "authorization" ||
          key == "user-agent" || key == "host" || key == "te" || key == "content-type";
-}
-
-// gRPC ends the process that sends what it would refuse, but does not refuse all of it when it comes.
-bool IsLegal(std::string_view key, std::string_view value) {
-  const auto of_key = [](unsigned char c) {
-    return absl::ascii_islower(c) || absl::ascii_isdigit(c) || c == '-' || c == '_' || c == '.';
-  };
-  return !key.empty() && std::all_of(key.begin(), key.end(), of_key) &&
-         (key.ends_with("-bin") || std::all_of(value.begin(), value.end(), absl::ascii_isprint));
 }
 
 template <class Add>

@@ -7,6 +7,8 @@
 #include "services/gateway/authenticator.h"
 #include "services/gateway/credentials.h"
 #include "services/gateway/forwarding.h"
+#include "services/gateway/http/cors.h"
+#include "services/gateway/http/http_gateway.h"
 #include "services/gateway/routes.h"
 #include "services/gateway/upstreams.h"
 
@@ -23,6 +25,8 @@ int main(int argc, char** argv) {
   int bad_keys_burst = 100;
   // Longer than a service takes to send such a reader away with an error.
   absl::Duration slow_reader = absl::Seconds(30);
+  std::string http_listen, cors_origins;
+  int http_connections = 10000;
   Config config("parley-gateway", "The door: who are you, how much may you send, and which service takes it?");
   settings.AddTo(config);
   config.Add(
@@ -43,10 +47,21 @@ int main(int argc, char** argv) {
   config.Add("bad-keys-burst", bad_keys_burst, "How many bad keys an address may try at once.", 1, 1000000);
   config.Add("slow-reader", slow_reader,
              "A stream whose reader takes nothing for as long is given up, and a call whose request does not come.");
+  config.Add(
+      "http-listen", http_listen,
+      "Where to serve HTTP, host:port: calls by Connect and gRPC-Web, and the page for guests. Without it there is "
+      "no HTTP.");
+  config.Add("http-connections", http_connections, "How many connections of HTTP may be open; more are closed.", 1,
+             1000000);
+  config.Add(
+      "cors-origins", cors_origins,
+      "Whose pages may call by HTTP besides the gateway's own: https://app.example,https://other.example, or * for "
+      "all.");
   if (auto exit_code = config.Parse(argc, argv)) return *exit_code;
   const auto signer = rpc::Signer::Make(secrets);
   const auto routes = gateway::ParseRoutes(routes_text);
-  for (const absl::Status& status : {signer.status(), routes.status()}) {
+  const auto cors = gateway::http::Cors::Parse(cors_origins);
+  for (const absl::Status& status : {signer.status(), routes.status(), cors.status()}) {
     if (status.ok()) continue;
     std::cerr << "parley-gateway: " << status.message() << "\n";
     return 2;
@@ -58,10 +73,21 @@ int main(int argc, char** argv) {
   gateway::Authenticator authenticator(gateway::CheckWith(rpc::MakeChannel(token_address), *signer), bad_keys);
   rpc::Limiter limiter(absl::Seconds(1) / calls_per_second, burst);
   gateway::Forwarding forwarding(upstreams, *signer, authenticator, limiter, settings.default_deadline, slow_reader);
+  gateway::http::HttpGateway http(upstreams, *cors,
+                                  {.max_connections = static_cast<size_t>(http_connections), .patience = slow_reader});
   return rpc::Serve(settings, {.names = upstreams.services(),
                                .services = {},
                                .generic = &forwarding,
+                               .start =
+                                   [&](grpc::Server& server) {
+                                     return http_listen.empty() ? absl::OkStatus() : http.Start(http_listen, server);
+                                   },
                                .ready = [&upstreams] { return upstreams.AskHealth(); },
                                .serves = [&upstreams](const std::string& name) { return upstreams.Serves(name); },
-                               .drain = [&forwarding] { forwarding.Drain(); }});
+                               .drain =
+                                   [&] {
+                                     http.Drain();
+                                     forwarding.Drain();
+                                   },
+                               .stop = [&](absl::Time deadline) { http.Stop(deadline); }});
 }

@@ -80,8 +80,7 @@ Contracts ContractsOf(const std::vector<Route>& routes) {
       contracts.services.push_back(service->full_name());
       for (int j = 0; j < service->method_count(); ++j) {
         const auto* method = service->method(j);
-        contracts.is_stream[absl::StrCat("/", service->full_name(), "/", method->name())] =
-            method->client_streaming() || method->server_streaming();
+        contracts.methods[absl::StrCat("/", service->full_name(), "/", method->name())] = method;
       }
     }
   }

@@ -1,6 +1,8 @@
 // Which service takes a call: by the package of its method, as the setting `routes` says.
 #pragma once
 
+#include <google/protobuf/descriptor.h>
+
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,8 +29,9 @@ const Route* FindRoute(const std::vector<Route>& routes, std::string_view servic
 
 // What the contracts that are linked into this program say of the services that have a route.
 struct Contracts {
-  std::vector<std::string> services;                 // full names
-  absl::flat_hash_map<std::string, bool> is_stream;  // by the path of the method
+  std::vector<std::string> services;  // full names
+  // By their paths: `/parley.event.v1.EventService/GetEvent`.
+  absl::flat_hash_map<std::string, const google::protobuf::MethodDescriptor*> methods;
 };
 Contracts ContractsOf(const std::vector<Route>& routes);
 

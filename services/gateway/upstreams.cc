@@ -81,15 +81,17 @@ const Upstream* Upstreams::Find(std::string_view method) const {
   return route == nullptr ? nullptr : upstreams_[route - routes_.data()].get();
 }
 
-bool Upstreams::IsStream(std::string_view method) const {
-  const auto found = contracts_.is_stream.find(absl::string_view(method.data(), method.size()));
-  return found != contracts_.is_stream.end() && found->second;
+const google::protobuf::MethodDescriptor* Upstreams::Contract(std::string_view method) const {
+  const auto found = contracts_.methods.find(absl::string_view(method.data(), method.size()));
+  return found == contracts_.methods.end() ? nullptr : found->second;
 }
 
-bool Upstreams::IsUnary(std::string_view method) const {
-  const auto found = contracts_.is_stream.find(absl::string_view(method.data(), method.size()));
-  return found != contracts_.is_stream.end() && !found->second;
+bool Upstreams::IsStream(std::string_view method) const {
+  const auto* contract = Contract(method);
+  return contract != nullptr && (contract->client_streaming() || contract->server_streaming());
 }
+
+bool Upstreams::IsUnary(std::string_view method) const { return Contract(method) != nullptr && !IsStream(method); }
 
 absl::Status Upstreams::AskHealth() {
   // Each channel finds the replicas for itself, and calls over one that has not yet would fail.

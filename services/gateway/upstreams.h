@@ -43,6 +43,8 @@ class Upstreams {
 
   // Null where no route leads. Thread-safe.
   const Upstream* Find(std::string_view method) const;
+  // What the contracts say of a method that is served; null of one that they do not know.
+  const google::protobuf::MethodDescriptor* Contract(std::string_view method) const;
   bool IsStream(std::string_view method) const;  // false for one that no contract knows
   bool IsUnary(std::string_view method) const;   // the same
   // Full names of what is served.

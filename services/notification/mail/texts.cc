@@ -23,11 +23,11 @@ struct Templates {
       plain->set_custom_escape([](const std::string& as_it_is) { return as_it_is; });
     }
   }
-  mustache subject_template{texts_en::k_subject};
-  mustache text_template{texts_en::k_text};
-  mustache html_template{texts_en::k_html};
-  mustache slot_template{texts_en::k_slot};
-  mustache day_template{texts_en::k_day};
+  mustache subject_template{texts_en::k_subject_mustache};
+  mustache text_template{texts_en::k_text_mustache};
+  mustache html_template{texts_en::k_html_mustache};
+  mustache slot_template{texts_en::k_slot_mustache};
+  mustache day_template{texts_en::k_day_mustache};
 };
 
 std::string Offset(absl::Time time, const absl::TimeZone& time_zone) {

@@ -69,8 +69,9 @@ TEST(RoutesTest, TheContractsOfARoute) {
   EXPECT_THAT(contracts.services,
               ElementsAre("grpc.reflection.v1alpha.ServerReflection", "parley.event.v1.EventService",
                           "parley.event.v1.LogService", "parley.token.v1.TokenService"));
-  EXPECT_FALSE(contracts.is_stream.at("/parley.event.v1.EventService/GetEvent"));
-  EXPECT_TRUE(contracts.is_stream.at("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"));
+  EXPECT_FALSE(contracts.methods.at("/parley.event.v1.EventService/GetEvent")->server_streaming());
+  EXPECT_TRUE(
+      contracts.methods.at("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo")->server_streaming());
 }
 
 }  // namespace

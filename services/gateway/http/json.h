@@ -1,0 +1,19 @@
+// Messages of the contracts between their binary form and proto3's JSON, by their descriptors alone. Thread-safe.
+#pragma once
+
+#include <google/protobuf/descriptor.h>
+
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+
+namespace parley::gateway::http {
+
+// INVALID_ARGUMENT (INVALID_FIELDS) for what is no such message, which names the first field that is wrong or unknown.
+absl::StatusOr<std::string> ToBinary(const google::protobuf::Descriptor& type, std::string_view json);
+
+// INTERNAL for what is no such message.
+absl::StatusOr<std::string> ToJson(const google::protobuf::Descriptor& type, std::string_view binary);
+
+}  // namespace parley::gateway::http

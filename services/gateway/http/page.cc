@@ -1,0 +1,91 @@
+#include "services/gateway/http/page.h"
+
+#include <openssl/sha.h>
+
+#include <algorithm>
+#include <array>
+#include <iterator>
+#include <map>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "services/gateway/http/page_files.h"
+
+namespace parley::gateway::http {
+namespace {
+
+constexpr std::string_view kParts = "/page/";
+constexpr std::string_view kEvents = "/events/";
+// It calls its own origin alone, and takes scripts, styles and images from there. Text becomes no markup in it.
+constexpr char kPolicy[] =
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'";
+
+std::string TypeOf(std::string_view name) {
+  if (name.ends_with(".js")) return "text/javascript; charset=utf-8";
+  if (name.ends_with(".css")) return "text/css; charset=utf-8";
+  if (name.ends_with(".svg")) return "image/svg+xml";
+  return "text/html; charset=utf-8";
+}
+
+std::string TagOf(std::string_view text) {
+  std::array<unsigned char, SHA256_DIGEST_LENGTH> digest;
+  SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest.data());
+  return absl::StrCat("\"", absl::BytesToHexString({reinterpret_cast<const char*>(digest.data()), 8}), "\"");
+}
+
+// The file that a path stands for; empty where none.
+std::string_view NameUnder(std::string_view path) {
+  if (path == "/" || (path.starts_with(kEvents) && path.find('/', kEvents.size()) == std::string_view::npos)) {
+    return "index.html";
+  }
+  if (!path.starts_with(kParts)) return {};
+  const std::string_view name = path.substr(kParts.size());
+  return name.ends_with(".html") ? std::string_view() : name;
+}
+
+void AddPolicy(Headers& headers) {
+  headers.emplace("content-security-policy", kPolicy);
+  headers.emplace("referrer-policy", "no-referrer");
+  headers.emplace("x-content-type-options", "nosniff");
+  headers.emplace("cross-origin-opener-policy", "same-origin");
+  headers.emplace("cross-origin-resource-policy", "same-origin");
+}
+
+}  // namespace
+
+std::string_view PageFile(std::string_view name) {
+  const auto* const found = std::find_if(std::begin(page_files::kFiles), std::end(page_files::kFiles),
+                                         [&](const auto& file) { return file.first == name; });
+  return found == std::end(page_files::kFiles) ? std::string_view() : found->second;
+}
+
+std::optional<Response> PageUnder(const Request& request) {
+  static const auto* tags = [] {
+    auto* made = new std::map<std::string_view, std::string>;
+    for (const auto& [name, text] : page_files::kFiles) made->emplace(name, TagOf(text));
+    return made;
+  }();
+  const std::string_view name = NameUnder(request.path);
+  const auto tag = tags->find(name);
+  if (tag == tags->end()) return std::nullopt;
+  Response response;
+  // Asked for each time, so that a new version is seen at once; sent where it is another one.
+  response.headers = {{"etag", tag->second}, {"cache-control", "no-cache"}};
+  AddPolicy(response.headers);
+  if (request.Header("if-none-match") == tag->second) {
+    response.status = 304;
+    return response;
+  }
+  response.headers.emplace("content-type", TypeOf(name));
+  response.body = std::string(PageFile(name));
+  return response;
+}
+
+Response HtmlPage(int status, std::string html) {
+  Response response{status, {{"content-type", TypeOf(".html")}, {"cache-control", "no-store"}}, std::move(html)};
+  AddPolicy(response.headers);
+  return response;
+}
+
+}  // namespace parley::gateway::http
