@@ -9,7 +9,7 @@ import {
   take, tick, viewConfirms,
 } from './event.js';
 import {list, open} from './list.js';
-import {instant, instants, offsetName, readersZone, sentence, span} from './times.js';
+import {instant, instants, offsetName, readersZone, sentence} from './times.js';
 import {
   $, drawEvent, drawHistory, drawNotice, drawProposalError, drawTell, enable, fillProposal, isEnabled, keepingFocus,
   recipients, say, show, write,
@@ -367,7 +367,7 @@ $('rows').addEventListener('change', ({target}) => {
   draw();
 });
 $('propose').addEventListener('toggle', () => {
-  if ($('propose').open) fillProposal(session.state, Date.now(), readersZone(), span);
+  if ($('propose').open) fillProposal(session.state, Date.now(), readersZone());
 });
 $('propose-form').addEventListener('submit', (event) => {
   event.preventDefault();

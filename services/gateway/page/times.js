@@ -81,25 +81,29 @@ export function dayName(at, zone) {
 
 // Seconds only where there are some.
 export function clock(at, zone) {
+  const hour = /^h1/.test(format('cycle', zone, {hour: 'numeric'}).resolvedOptions().hourCycle) ? 'numeric' : '2-digit';
   const whole = at % minute === 0;
-  return format(whole ? 'clock' : 'seconds', zone,
-    {hour: 'numeric', minute: '2-digit', ...(whole ? {} : {second: '2-digit'})}).format(at);
+  return format(whole ? 'clock' : 'seconds', zone, {hour, minute: '2-digit', ...(whole ? {} : {second: '2-digit'})})
+    .format(at);
 }
 
-// How clocks and calendars in the zone show a slot. Offsets where clocks are changed in between, or where they are asked
-// for.
-export function describe({start, end}, zone, withOffset = false) {
-  const changes = offset(start, zone) !== offset(end, zone);
-  const begins = clock(start, zone) + (changes ? ` (${offsetName(start, zone)})` : '');
-  const ends = (dateIn(start, zone) === dateIn(end, zone) ? '' : `${dayName(end, zone)}, `) + clock(end, zone) +
-    (changes || withOffset ? ` (${offsetName(end, zone)})` : '');
-  return {day: dayName(start, zone), clock: `${begins} – ${ends}`};
+// How clocks and calendars in the zone show a slot, and by which offset: by two where clocks are changed in between.
+export function describe({start, end}, zone) {
+  const begins = offsetName(start, zone);
+  const ends = offsetName(end, zone);
+  const endDay = dateIn(start, zone) === dateIn(end, zone) ? '' : `${dayName(end, zone)}, `;
+  return {
+    day: dayName(start, zone),
+    clock: `${clock(start, zone)} – ${endDay}${clock(end, zone)}`,
+    offset: begins === ends ? begins : `${begins}, then ${ends}`,
+    changes: begins !== ends,
+  };
 }
 
 // Sun, 28 March 2027, 14:00 – 15:00
 export function sentence(slot, zone) {
-  const {day, clock} = describe(slot, zone);
-  return `${day}, ${clock}`;
+  const {day, clock, offset, changes} = describe(slot, zone);
+  return `${day}, ${clock}${changes ? ` (${offset})` : ''}`;
 }
 
 // Whether clocks in both zones show the same.

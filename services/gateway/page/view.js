@@ -2,7 +2,9 @@
 
 import {calendar} from './calendar.js';
 import {action, changes, chosen, isParty, isReader, others, readersParty, rows, viewConfirms} from './event.js';
-import {clock, dayName, describe, knownZone, offset, offsetName, readersZone, sameClocks, sentence, zoneName} from './times.js';
+import {
+  clock, dateIn, dayName, describe, knownZone, offset, offsetName, readersZone, sameClocks, span, zoneName,
+} from './times.js';
 import {
   buttonWords, changeWords, count, entryWords, expiryWords, hintWords, noticeWords, quorumWords, states, who,
 } from './words.js';
@@ -39,8 +41,8 @@ export function keepingFocus(draw) {
   const focused = document.activeElement;
   draw();
   if (!focused || focused === document.body || focused.getClientRects().length) return;
-  const to = [$('rows').querySelector('input:not([hidden])'), $('title'), $('notice-head')];
-  to.slice(focused.closest('#rows') ? 0 : 1).find((node) => node?.getClientRects().length)?.focus({preventScroll: true});
+  const near = {rows: $('rows').querySelector('input:not([hidden])'), sure: $('send')}[focused.dataset.near];
+  [near, $('title'), $('notice-head')].find((node) => node?.getClientRects().length)?.focus({preventScroll: true});
 }
 
 // Items are known by a key and stay the same nodes; only new ones are put in.
@@ -83,7 +85,7 @@ function zoneWords(slot, zone, eventsZone) {
   const here = describe(slot, zone);
   const there = describe(slot, eventsZone);
   return `${there.day === here.day ? '' : `${there.day}, `}${there.clock} ${zoneName(eventsZone)} ` +
-    `(${offsetName(slot.start, eventsZone)})`;
+    `(${there.offset})`;
 }
 
 const marks = {
@@ -96,9 +98,10 @@ function drawRow(node, {slot, ticked, mark, over}, {open, zone, eventsZone, with
   const box = node.querySelector('input');
   show(box, open);
   box.checked = ticked;
-  const {day, clock} = describe(slot, zone, withOffset);
+  const {day, clock, offset, changes} = describe(slot, zone);
   write(node.querySelector('.day'), day);
   write(node.querySelector('.clock'), clock);
+  write(node.querySelector('.offset'), changes || withOffset ? offset : '');
   write(node.querySelector('.zone'), zoneWords(slot, zone, eventsZone));
   const said = [mark === 'gone' && !ticked ? 'no longer proposed' : marks[mark], over && 'over'];
   write(node.querySelector('.mark'), said.filter(Boolean).join(', '));
@@ -124,11 +127,11 @@ function drawAgreed(state, now, {zone, eventsZone}) {
   show($('agreed'), agreed);
   if (!agreed) return;
   const [slot] = event.slots;
-  const {day, clock} = describe(slot, zone);
+  const {day, clock, offset} = describe(slot, zone);
   write($('agreed-day'), day);
   write($('agreed-clock'), clock);
   const there = zoneWords(slot, zone, eventsZone);
-  write($('agreed-zone'), `${zoneName(zone)} (${offsetName(slot.start, zone)})${there && `; ${there}`}`);
+  write($('agreed-zone'), `${zoneName(zone)} (${offset})${there && `; ${there}`}`);
   show($('agreed-over'), slot.end <= now);
   const link = $('calendar');
   if (link.download && link.dataset.etag === event.etag) return;
@@ -260,7 +263,7 @@ export function drawEvent(state, now, {busy, live, sure, all}) {
 const lengths = [15, 30, 45, 60, 90, 120, 180, 240, 480, 1440];
 
 // The lengths that there are, and the one that the event has; the day of its first slot.
-export function fillProposal(state, now, zone, span) {
+export function fillProposal(state, now, zone) {
   const slots = chosen(state, now);
   const [first = state.event.slots[0]] = slots;
   const usual = first ? (first.end - first.start) / 60_000 : 60;
@@ -271,7 +274,7 @@ export function fillProposal(state, now, zone, span) {
     option.selected = minutes === usual;
     return option;
   }));
-  if (!$('date').value && first) $('date').value = new Date(first.start + offset(first.start, zone)).toISOString().slice(0, 10);
+  if (!$('date').value && first) $('date').value = dateIn(first.start, zone);
   write($('propose-zone'), `In your time zone, ${zoneName(zone)}.`);
 }
 
@@ -280,5 +283,3 @@ export function drawProposalError(text, field) {
   for (const each of [$('date'), $('time'), $('lasts')]) each.setAttribute('aria-invalid', String(each === field));
   field?.focus();
 }
-
-export {sentence};
