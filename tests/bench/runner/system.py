@@ -132,6 +132,7 @@ class Parley:
             self.postgres.sql("postgres", f"create database {database} owner parley_owner")
         self.environment = os.environ | self.SETTINGS | settings | {
             "PARLEY_STATE": str(state), "PARLEY_GATEWAY_PORT": self.address.split(":")[1],
+            "PARLEY_HTTP_PORT": free_address().split(":")[1],
             "PARLEY_DATABASE_URL": postgres.url("parley_service", database),
             "PARLEY_DATABASE_OWNER_URL": postgres.url("parley_owner", database)}
         run(TOP / "deploy/lib/start", env=self.environment)
