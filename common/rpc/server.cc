@@ -139,7 +139,7 @@ int ServeToTheEnd(const ServerSettings& settings, const Service& service) {
   server->GetHealthCheckService()->SetServingStatus(false);
   const absl::Time deadline = absl::Now() + settings.drain;
   if (!is_local) AwaitEnd(std::min(kNotice, settings.drain));
-  if (service.drain) service.drain();
+  if (service.drain) service.drain(deadline);
   server->Shutdown(absl::ToChronoTime(deadline));
   server->Wait();
   if (service.stop) service.stop(deadline);

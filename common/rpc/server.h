@@ -55,8 +55,9 @@ struct Service {
   // Whether this one of `names` is SERVING, asked after `ready`, for a process that others stand behind (the gateway).
   // Where it is empty, all are as `ready` says.
   std::function<bool(const std::string& name)> serves = nullptr;
-  // Called once before new calls are refused: ends streams, which would go on for ever. May be empty.
-  std::function<void()> drain = nullptr;
+  // Called once before new calls are refused: ends streams, which would go on for ever, and what calls from within the
+  // process, whose calls would be cut. The deadline is when the time to drain is up. May be empty.
+  std::function<void(absl::Time deadline)> drain = nullptr;
   // Called once at the end, when no call runs any more: ends what the process does besides serving, by the deadline,
   // which is when the time to drain is up. May be empty.
   std::function<void(absl::Time deadline)> stop = nullptr;

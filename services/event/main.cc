@@ -94,5 +94,5 @@ int main(int argc, char** argv) {
                                .services = {&event_server, &log_server},
                                .generic = nullptr,
                                .ready = ready,
-                               .drain = [&watches] { watches.Drain(); }});
+                               .drain = [&watches](absl::Time) { watches.Drain(); }});
 }

@@ -1,5 +1,6 @@
 #include <iostream>
 
+#include "absl/time/clock.h"
 #include "common/config/config.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/limiter.h"
@@ -85,9 +86,11 @@ int main(int argc, char** argv) {
                                .ready = [&upstreams] { return upstreams.AskHealth(); },
                                .serves = [&upstreams](const std::string& name) { return upstreams.Serves(name); },
                                .drain =
-                                   [&] {
+                                   [&](absl::Time deadline) {
                                      http.Drain();
                                      forwarding.Drain();
-                                   },
-                               .stop = [&](absl::Time deadline) { http.Stop(deadline); }});
+                                     // Calls that come by gRPC meanwhile need the rest of the time.
+                                     const absl::Time now = absl::Now();
+                                     http.Stop(now + (deadline - now) / 2);
+                                   }});
 }

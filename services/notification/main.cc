@@ -267,9 +267,9 @@ int Main(int argc, char** argv) {
   // Mails and webhooks have the same time to end what is at work. Webhooks end while calls do, so that what a database
   // that hangs makes them wait is over by then.
   std::thread webhooks;
-  auto drain = [&] {
+  auto drain = [&](absl::Time deadline) {
     purge.EndSoon();
-    webhooks = std::thread([&, deadline = absl::Now() + settings.server.drain] {
+    webhooks = std::thread([&, deadline] {
       std::thread follower([&] { webhook_follower.Stop(); });
       webhook_dispatcher.Stop(deadline);
       follower.join();

@@ -60,5 +60,5 @@ int main(int argc, char** argv) {
                                          std::string(internal::token::v1::CredentialService::service_full_name())},
                                .services = {&token_server, &credential_server},
                                .ready = ready,
-                               .drain = [&purge] { purge.EndSoon(); }});
+                               .drain = [&purge](absl::Time) { purge.EndSoon(); }});
 }

@@ -19,6 +19,12 @@ MATCHER_P2(Fails, code, reason, "") {
   return status.code() == code && ReasonOf(status) == reason;
 }
 
+// Of a StatusOr: it has a value, which is this, or matches.
+MATCHER_P(IsOkAndHolds, expected, "") {
+  *result_listener << data::StatusOf(arg).ToString() << " ";
+  return arg.ok() && testing::ExplainMatchResult(expected, *arg, result_listener);
+}
+
 }  // namespace parley::test
 
 // The value of a StatusOr, which ends the test where there is none.

@@ -19,15 +19,21 @@ std::unique_ptr<protobuf::Message> Make(const protobuf::Descriptor& type) {
   return std::unique_ptr<protobuf::Message>(protobuf::MessageFactory::generated_factory()->GetPrototype(&type)->New());
 }
 
-// Protobuf says `(event.slots[0]) startTme: Cannot find field.`, or without the path.
+// Protobuf says `(event.slots[0]) startTme: Cannot find field.`, `(event.title): invalid value 5 for type TYPE_STRING`,
+// or where it is no JSON at all why, and on further lines where.
 absl::Status BadField(const std::string& message) {
-  static const std::regex with_path(R"(^\(([^)]*)\):? *([\s\S]*)$)");
-  std::smatch parts;
+  static const std::regex form(R"((?:\(([^)]*)\):? *)?:? *([^\n]*)[\s\S]*)");
+  static const std::regex unknown(R"(([^ ]+): Cannot find field\.)");
+  static const std::regex type_prefix(R"(type\.googleapis\.com/|TYPE_)");
+  std::smatch parts, name;
+  std::regex_match(message, parts, form);
+  std::string field = parts[1].str();
+  const std::string why = parts[2].str();
   FieldViolations fields;
-  if (std::regex_match(message, parts, with_path) && parts[1].length() > 0) {
-    fields.Add(parts[1].str(), parts[2].str());
+  if (std::regex_match(why, name, unknown)) {
+    fields.Add(absl::StrCat(field, field.empty() ? "" : ".", name[1].str()), "is no field of the request");
   } else {
-    fields.Add("request", message);
+    fields.Add(field.empty() ? "request" : field, std::regex_replace(why, type_prefix, ""));
   }
   return fields.ToStatus();
 }

@@ -264,7 +264,6 @@ class Server::Impl::Connection : public std::enable_shared_from_this<Connection>
 
   // The client has gone, or is given up.
   void Break() {
-    Close();
     answer_ = nullptr;
     std::deque<Piece> pieces;
     pieces.swap(pieces_);
@@ -272,9 +271,14 @@ class Server::Impl::Connection : public std::enable_shared_from_this<Connection>
       if (piece.done) piece.done(false);
     }
     if (const auto gone = std::exchange(gone_, nullptr)) gone();
+    Close();
   }
 
-  void Close() { stream_.close(); }
+  // The last that it does. An exchange that somebody still holds keeps it, but nobody waits for that.
+  void Close() {
+    stream_.close();
+    server_->Leave(*this);
+  }
 
   const std::shared_ptr<Impl> server_;
   beast::tcp_stream stream_;

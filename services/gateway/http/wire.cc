@@ -20,7 +20,8 @@
 namespace parley::gateway::http {
 namespace {
 
-using nlohmann::json;
+// In the order in which people read.
+using json = nlohmann::ordered_json;
 
 constexpr size_t kEnvelopeBytes = 5;
 constexpr unsigned char kCompressed = 1;
@@ -249,7 +250,7 @@ absl::StatusOr<std::string> MessageIn(const Wire& wire, const Request& request) 
   if (at(0) != 0 || size > bytes.size() - kEnvelopeBytes) {
     return BadRequest("request", "the body is not one message in its envelope");
   }
-  if (size < bytes.size() - kEnvelopeBytes) return BadRequest("request", "must be there once");
+  if (size < bytes.size() - kEnvelopeBytes) return BadRequest("request", "the body is more than one message in its envelope");
   return bytes.substr(kEnvelopeBytes);
 }
 

@@ -100,8 +100,11 @@ std::string HeadersOf(const Mail& mail, const std::string& subject) {
       "\r\nDate: ", absl::FormatTime("%a, %d %b %E4Y %H:%M:%S +0000", mail.date, absl::UTCTimeZone()),
       "\r\nMessage-ID: <", mail.notification_id.ToString(), "@", kMessageIdDomain,
       ">\r\nAuto-Submitted: auto-generated\r\n");
-  // RFC 2369. That one click is enough (RFC 8058) is for a page to keep.
+  // RFC 2369, and RFC 8058, which wants https: one click is enough.
   if (!mail.public_address.empty()) absl::StrAppend(&headers, "List-Unsubscribe: <", UnsubscribeLink(mail), ">\r\n");
+  if (mail.public_address.starts_with("https://")) {
+    absl::StrAppend(&headers, "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n");
+  }
   absl::StrAppend(&headers, "MIME-Version: 1.0\r\nContent-Type: multipart/alternative; boundary=\"", kBoundary,
                   "\"\r\n");
   return headers;

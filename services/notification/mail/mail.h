@@ -41,8 +41,8 @@ std::string UnsubscribeLink(const Mail& mail);
 
 // The message as RFC 5322 has it, with CRLF line ends: text, HTML and the calendar as alternatives. Its Message-ID
 // is the notification's id, whatever else changes between attempts. With a public address it has the link
-// `{public}/events/{event}#{key}`, and List-Unsubscribe (RFC 2369) with `{public}/unsubscribe/{token}`; without one the
-// key and the token stand alone on lines of their own.
+// `{public}/events/{event}#{key}`, and List-Unsubscribe (RFC 2369; by one click, RFC 8058, where it is https) with
+// `{public}/unsubscribe/{token}`; without one the key and the token stand alone on lines of their own.
 //
 // INVALID_ARGUMENT where an address, the title or a slot is not what the contracts would have taken: nothing that was
 // put into the database by hand reaches a mail. Where the time zone is not known, times are shown in UTC.

@@ -198,12 +198,16 @@ TEST(ComposeMail, CanBeUnsubscribed) {
     mail.public_address = address;
     const ReadMail read = ComposeAndRead(mail);
     EXPECT_EQ(read.headers.at("List-Unsubscribe"), "<" + link + ">");
-    // What one click is promised to do there is no page for yet.
-    EXPECT_FALSE(read.headers.contains("List-Unsubscribe-Post"));
+    EXPECT_EQ(read.headers.at("List-Unsubscribe-Post"), "List-Unsubscribe=One-Click");
     EXPECT_THAT(read.lines, Contains("To get no more mails from Parley: " + link));
     EXPECT_THAT(read.html, HasSubstr("<a href=\"" + link + "\">"));
     EXPECT_THAT(read.text, HasSubstr("https://parley.example/events/"));
   }
+  // One click is for https alone (RFC 8058, 3.1).
+  mail.public_address = "http://parley.example";
+  const ReadMail read = ComposeAndRead(mail);
+  EXPECT_TRUE(read.headers.contains("List-Unsubscribe"));
+  EXPECT_FALSE(read.headers.contains("List-Unsubscribe-Post"));
 }
 
 TEST(ComposeMail, N7_SaysWhenItExpiresInWords) {
