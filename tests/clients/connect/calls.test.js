@@ -15,7 +15,8 @@ import { as, asMember, asStaff, logged, member, newGuest } from "./system.js";
 import { fetched, transports } from "./transports.js";
 
 const services = [EventService, LogService, TokenService, NotificationService, WebhookService];
-const slot = (day) => ({ startTime: timestampFromDate(new Date(Date.UTC(2033, 0, day, 9))), duration: { seconds: 3600n } });
+const slot = (day) =>
+  ({ startTime: timestampFromDate(new Date(Date.UTC(2033, 0, day, 9))), duration: { seconds: 3600n } });
 
 /** The error of a call that must fail, with this code. */
 async function refused(call, code) {
@@ -52,9 +53,11 @@ for (const [name, transport] of Object.entries(transports)) {
   const guest = newGuest();
   const asGuest = as(guest);
   const propose = () => events.createEvent(
-    { event: { title: "Größe & 会議", parties: [{ address: guest }], slots: [slot(1), slot(2)] } }, { headers: asMember });
+    { event: { title: "Größe & 会議", parties: [{ address: guest }], slots: [slot(1), slot(2)] } },
+    { headers: asMember });
   const watch = (event, options) =>
     events.watchEvent({ name: event.name }, { headers: asMember, ...options })[Symbol.asyncIterator]();
+  const end = async (watching) => { while (!(await watching.next()).done); };
   const confirmed = (event) => event.parties.filter((party) => party.confirmed).map((party) => party.address);
 
   check("an event is proposed, read, narrowed and agreed", async () => {
@@ -78,7 +81,9 @@ for (const [name, transport] of Object.entries(transports)) {
   check("events are listed, a page after the other", async () => {
     const party = newGuest();
     const titles = ["First", "Second", "Third"];
-    for (const title of titles) await events.createEvent({ event: { title, parties: [{ address: party }] } }, { headers: asMember });
+    for (const title of titles) {
+      await events.createEvent({ event: { title, parties: [{ address: party }] } }, { headers: asMember });
+    }
     fetched.length = 0;
     const seen = [];
     let pageToken = "";
@@ -105,7 +110,8 @@ for (const [name, transport] of Object.entries(transports)) {
 
   check("all bad fields are told at once", async () => {
     const error = await refused(
-      events.createEvent({ event: { title: "\n", parties: [{ address: "nobody" }], slots: [{}] } }, { headers: asMember }),
+      events.createEvent(
+        { event: { title: "\n", parties: [{ address: "nobody" }], slots: [{}] } }, { headers: asMember }),
       Code.InvalidArgument);
     assert.equal(errorInfo(error).reason, "INVALID_FIELDS");
     const [bad] = error.findDetails(BadRequestSchema);
@@ -155,7 +161,7 @@ for (const [name, transport] of Object.entries(transports)) {
     });
     await nextEntry(watching);
     leaving.abort();
-    await refused((async () => { while (!(await watching.next()).done); })(), Code.Canceled);
+    await refused(end(watching), Code.Canceled);
     assert.equal((await logged(callId)).code, "CANCELLED");
   });
 
@@ -166,7 +172,7 @@ for (const [name, transport] of Object.entries(transports)) {
       onHeader: (headers) => (callId = headers.get("parley-call-id")),
     });
     await nextEntry(watching);
-    await refused((async () => { while (!(await watching.next()).done); })(), Code.DeadlineExceeded);
+    await refused(end(watching), Code.DeadlineExceeded);
     // Both sides look at their clocks.
     assert.match((await logged(callId)).code, /^(DEADLINE_EXCEEDED|CANCELLED)$/);
   });

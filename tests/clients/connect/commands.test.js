@@ -70,7 +70,8 @@ for (const [protocol, args] of Object.entries({
   const base = protocol === "grpc" ? gateway : http;
   const proto = new URL("../../../proto", import.meta.url).pathname;
   const buf = (name, message, headers = asMember) => start(process.env.PARLEY_TEST_BUF,
-    ["curl", "--schema", proto, "--protocol", protocol, ...args, "-H", "@-", "-d", message, base + method(name)], lines(headers));
+    ["curl", "--schema", proto, "--protocol", protocol, ...args, "-H", "@-", "-d", message, base + method(name)],
+    lines(headers));
   const propose = async () => succeeded(await buf("CreateEvent", proposal()).ended);
 
   check(`buf curl, ${protocol}: a call`, async () => {
