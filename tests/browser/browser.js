@@ -127,16 +127,23 @@ export class Reader {
     }).catch((error) => { throw new Error(`${pattern} in ${selector}: there is "${text}"`, {cause: error}); });
   }
 
-  async seesTimes(expected) {
-    let times;
-    await until('times', async () => {
-      times = await this.page.evaluate(() => [...document.querySelectorAll('#rows li')].map((row) =>
-        `${row.querySelector('.day').innerText}, ${row.querySelector('.clock').innerText}`));
-      return JSON.stringify(times) === JSON.stringify(expected);
-    }).catch(() => assert.deepEqual(times, expected));
+  // Waits until what `ask` gives is like that.
+  async comesTo(expected, ask) {
+    let found;
+    await until(JSON.stringify(expected), async () => {
+      found = await ask();
+      return JSON.stringify(found) === JSON.stringify(expected);
+    }).catch(() => assert.deepEqual(found, expected));
   }
 
-  marks() { return this.$('#rows .mark').allInnerTexts(); }
+  // The times in the list, in the reader's zone.
+  seesTimes(expected) {
+    return this.comesTo(expected, () => this.$('#rows li').evaluateAll((rows) =>
+      rows.map((row) => `${row.querySelector('.day').innerText}, ${row.querySelector('.clock').innerText}`)));
+  }
+
+  // What is said of each time.
+  seesMarks(expected) { return this.comesTo(expected, () => this.$('#rows .mark').allInnerTexts()); }
 
   row(text) { return this.$('#rows li').filter({hasText: text}); }
 
@@ -146,17 +153,25 @@ export class Reader {
 
   unfold(name) { return this.page.locator('summary', {hasText: name}).click(); }
 
+  // Into a folder, to be looked at, where PARLEY_PICTURES names one.
+  async picture(what) {
+    const folder = process.env.PARLEY_PICTURES;
+    if (folder) await this.page.screenshot({path: `${folder}/${what}.png`, fullPage: true});
+  }
+
   // No findings of axe in either colour scheme, and nothing wider than 360 pixels.
   async checkLook(what) {
     for (const colorScheme of ['light', 'dark']) {
       await this.page.emulateMedia({colorScheme, reducedMotion: 'reduce'});
       await this.page.evaluate(axe);
+      await this.picture(`${what}, ${colorScheme}`);
       const {violations, passes} = await this.page.evaluate(() => window.axe.run());
       assert(passes.some(({id}) => id === 'color-contrast'), 'axe has looked at nothing');
       for (const {id, nodes} of violations) {
         this.findings.push(`${what}, ${colorScheme}: axe: ${id}: ${nodes.map((node) => node.html).join(' ')}`);
       }
     }
+    await this.page.emulateMedia({colorScheme: 'light', reducedMotion: 'reduce'});
     const width = await this.page.evaluate(() => document.documentElement.scrollWidth);
     if (width > this.options.viewport.width) this.findings.push(`${what}: ${width} pixels wide`);
     const small = await this.page.evaluate(() => [...document.querySelectorAll('button, .button, summary, select, input:not([type=checkbox]), #events a, label:has(input)')]

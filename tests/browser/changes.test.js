@@ -23,11 +23,11 @@ test('another\'s change is shown, and the reader\'s choice kept', async (open) =
   assert.match(await reader.text('#changed-list'),
     /No longer proposed\s+Tue, 5 January 2027, 10:00 – 11:00\s+New\s+Thu, 7 January 2027, 10:00 – 11:00\s+New title\s+Changed/);
   await reader.sees('#title', 'Changed');
-  assert.deepEqual(await reader.marks(), ['', 'no longer proposed, will be proposed again', '', 'new']);
+  await reader.seesMarks(['', 'no longer proposed, will be proposed again', '', 'new']);
   assert.deepEqual(await ticks(reader), [false, true, true, false]);
   await reader.checkLook('changed meanwhile');
   await reader.tick('5 January', false);
-  assert.deepEqual(await reader.marks(), ['', 'no longer proposed', '', 'new']);
+  await reader.seesMarks(['', 'no longer proposed', '', 'new']);
   await reader.tick('5 January', true);
   await reader.press('Send my choice');
   await reader.sees('#status', 'Your choice is sent: 2 times.');
@@ -41,7 +41,7 @@ test('the reader can drop the choice and take the present times', async (open) =
   await update(event, ada.key, [first, fourth]);
   await reader.press('Drop my choice, take the present times');
   assert.deepEqual(await ticks(reader), [true, true]);
-  assert.deepEqual(await reader.marks(), ['', '']);
+  await reader.seesMarks(['', '']);
   await reader.press('Confirm these 2 times');
   await reader.sees('#status', 'You have confirmed 2 times.');
 });
@@ -84,7 +84,7 @@ test('a confirmation that comes too late confirms nothing that was not seen', as
   await reader.press('Confirm these 3 times');
   await reader.sees('#status', 'Somebody was faster');
   await reader.sees('#rows', '7 January');
-  assert.deepEqual(await reader.marks(), ['', 'no longer proposed, will be proposed again',
+  await reader.seesMarks(['', 'no longer proposed, will be proposed again',
     'no longer proposed, will be proposed again', 'new']);
   assert.deepEqual((await look(event, ada.key)).parties.find((party) => party.address === bea), {address: bea});
 });

@@ -43,7 +43,7 @@ test('a whole answer by keyboard alone', async (open) => {
   await tabTo(reader, 'propose', () => document.activeElement.textContent === 'Propose another time');
   await page.keyboard.press('Enter');
   await tabTo(reader, 'the time', () => document.activeElement.id === 'time');
-  await page.keyboard.type('1130');
+  await page.keyboard.type('1130a');
   await tabTo(reader, 'the length', () => document.activeElement.id === 'lasts');
   await page.keyboard.press('Enter');
   await page.keyboard.press('Escape');

@@ -199,7 +199,7 @@ test('words for who must confirm', async (open) => {
 
 test('what is long fits', async (open) => {
   const ada = await member('ada');
-  const long = address(`${'a-long-name.'.repeat(5)}end`);
+  const long = `${address('a-long-name')}.${'a-long-label-of-a-domain.'.repeat(6)}example`;
   const event = await createEvent(ada.key, {title: 'W'.repeat(256), parties: [ada.address, long], slots, timeZone: 'America/Argentina/ComodRivadavia'});
   const reader = await (await open()).open(memberLink(event, ada.key));
   await reader.unfold('Tell the others by mail');

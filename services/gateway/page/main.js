@@ -73,6 +73,7 @@ function begin() {
 // Nothing more comes: says why, and leaves what was shown.
 function stop(kind) {
   session.notice = kind;
+  session.state.caughtUp = true;
   session.watch?.stop();
   show($('loading'), false);
   write($('away'), '');
