@@ -1,6 +1,8 @@
 // How the programs start: what they refuse, and how they say so.
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 
 #include "absl/strings/str_cat.h"
 #include "tests/e2e/e2e_test.h"
@@ -243,6 +245,26 @@ TEST(StartTest, TheNotificationServiceDoesNotRunWithAnotherSuppressionSecret) {
   start.environment["PARLEY_DATABASE_URL"] = database.service_url();
   ExpectRefused("notification", start, 1, "the suppression secret is not the one of this database");
   ExpectGoodEnd(system, database);
+}
+
+TEST(StartTest, TheGatewaySaysWhyItCannotServeHttp) {
+  const test::TemporaryFolder folder;
+  Start start = GoodStart("gateway", folder);
+  start.flags["http-listen"] = "7080";
+  ExpectRefused("gateway", start, 1, "7080 is not host:port");
+  const int taken = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof(address);
+  ASSERT_EQ(bind(taken, reinterpret_cast<sockaddr*>(&address), size), 0);
+  ASSERT_EQ(listen(taken, 1), 0);
+  ASSERT_EQ(getsockname(taken, reinterpret_cast<sockaddr*>(&address), &size), 0);
+  start.flags["http-listen"] = absl::StrCat("127.0.0.1:", ntohs(address.sin_port));
+  ExpectRefused("gateway", start, 1, start.flags["http-listen"] + ": Address already in use");
+  start.flags["cors-origins"] = "https://app.example/";
+  ExpectRefused("gateway", start, 2, "https://app.example/ is no origin");
+  close(taken);
 }
 
 TEST(StartTest, WithoutASchemaNothingServesUntilItIsThere) {

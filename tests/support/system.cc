@@ -144,6 +144,8 @@ std::string System::address(const std::string& process) const {
                               : absl::StrCat("unix:", folder_.path(), "/", process, ".sock");
 }
 
+std::string System::http_address() const { return absl::StrCat("127.0.0.1:", http_port_); }
+
 Environment System::environment(const std::string& process) const {
   const std::string kind = KindOf(process);
   Environment environment{{"PARLEY_PRINCIPAL_SECRETS", secrets_}};
@@ -180,6 +182,8 @@ std::vector<std::string> System::Command(const std::string& process) {
       routes.push_back(absl::StrCat("parley.", service, ".=", address(service)));
     }
     flags["routes"] = absl::StrJoin(routes, ",");
+    // Of a second gateway the settings say where.
+    if (process == "gateway") flags["http-listen"] = http_address();
   }
   for (const std::string& of : {kind, process}) {
     const auto other = settings_.flags.find(of);
@@ -192,7 +196,10 @@ std::vector<std::string> System::Command(const std::string& process) {
 }
 
 void System::Launch(const std::string& process) {
-  if (process == "gateway" && gateway_port_ == 0) gateway_port_ = FreePort();
+  if (process == "gateway" && gateway_port_ == 0) {
+    gateway_port_ = FreePort();
+    http_port_ = FreePort();
+  }
   const std::string log = absl::StrCat(folder_.path(), "/", process);
   processes_[process] = std::make_unique<Process>(Command(process), environment(process), log + ".log", log + ".err");
 }

@@ -114,6 +114,8 @@ class System {
 
   // What its flag `listen` says; else the gateway's: 127.0.0.1:port. The others': unix:/path.
   std::string address(const std::string& process) const;
+  // Where the gateway serves HTTP: 127.0.0.1:port.
+  std::string http_address() const;
   Environment environment(const std::string& process) const;
   // Where the event service keeps its last checkpoints.
   std::string checkpoint_folder() const { return folder_.path() + "/checkpoints"; }
@@ -156,6 +158,7 @@ class System {
   const std::string staff_address_ = "Staff.Canary@staff.example";
   std::string staff_key_;
   int gateway_port_ = 0;
+  int http_port_ = 0;
   std::map<std::string, std::unique_ptr<Process>> processes_;
   std::set<std::string> keys_;
   std::set<std::string> addresses_;

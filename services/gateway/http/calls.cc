@@ -245,7 +245,12 @@ void Calls::Take(const Request& request, std::shared_ptr<Exchange> exchange, con
 
   if (is_get) parts.wire = Wire{};
   auto message = is_get ? MessageInQuery(ParseQuery(request.query), parts.wire) : MessageIn(parts.wire, request);
-  if (message.ok() && parts.wire.is_json) message = ToBinary(*method->input_type(), *message);
+  if (message.ok() && parts.wire.is_json) {
+    message = ToBinary(*method->input_type(), *message);
+  } else if (message.ok()) {
+    const absl::Status readable = CheckBinary(*method->input_type(), *message);
+    if (!readable.ok()) message = readable;
+  }
   const auto timeout = TimeoutOf(parts.wire, request);
   const auto metadata = MetadataIn(request);
   for (const absl::Status& status : {message.status(), timeout.status(), metadata.status()}) {

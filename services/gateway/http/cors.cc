@@ -9,11 +9,13 @@ namespace parley::gateway::http {
 namespace {
 
 constexpr char kOrigin[] = "access-control-allow-origin";
-// What clients of Connect and of gRPC-Web send. A wildcard would not let `authorization` through.
+// What clients of Connect and of gRPC-Web may send. A wildcard would not let `authorization` through.
 constexpr char kRequestHeaders[] =
-    "authorization, content-type, connect-protocol-version, connect-timeout-ms, grpc-timeout, parley-act-for, "
-    "x-grpc-web, x-user-agent";
-constexpr char kAnswerHeaders[] = "grpc-message, grpc-status, grpc-status-details-bin, parley-call-id";
+    "accept-encoding, authorization, connect-accept-encoding, connect-content-encoding, connect-protocol-version, "
+    "connect-timeout-ms, content-encoding, content-type, grpc-message-type, grpc-timeout, parley-act-for, x-grpc-web, "
+    "x-user-agent";
+constexpr char kAnswerHeaders[] =
+    "connect-content-encoding, content-encoding, grpc-message, grpc-status, grpc-status-details-bin, parley-call-id";
 // How long the answer to a preflight holds; browsers cut it to what they like.
 constexpr char kSeconds[] = "7200";
 

@@ -48,6 +48,13 @@ absl::StatusOr<std::string> ToBinary(const protobuf::Descriptor& type, std::stri
   return message->SerializeAsString();
 }
 
+absl::Status CheckBinary(const protobuf::Descriptor& type, std::string_view binary) {
+  if (Make(type)->ParseFromArray(binary.data(), static_cast<int>(binary.size()))) return absl::OkStatus();
+  FieldViolations fields;
+  fields.Add("request", absl::StrCat("is no ", type.full_name()));
+  return fields.ToStatus();
+}
+
 absl::StatusOr<std::string> ToJson(const protobuf::Descriptor& type, std::string_view binary) {
   const auto message = Make(type);
   if (!message->ParseFromArray(binary.data(), static_cast<int>(binary.size()))) {

@@ -250,7 +250,8 @@ absl::StatusOr<std::string> MessageIn(const Wire& wire, const Request& request) 
   if (at(0) != 0 || size > bytes.size() - kEnvelopeBytes) {
     return BadRequest("request", "the body is not one message in its envelope");
   }
-  if (size < bytes.size() - kEnvelopeBytes) return BadRequest("request", "the body is more than one message in its envelope");
+  if (size < bytes.size() - kEnvelopeBytes)
+    return BadRequest("request", "the body is more than one message in its envelope");
   return bytes.substr(kEnvelopeBytes);
 }
 
@@ -259,7 +260,7 @@ absl::StatusOr<std::string> MessageInQuery(const Headers& query, Wire& wire) {
     return query.count(name) == 1 ? query.find(name)->second : std::string();
   };
   FieldViolations fields;
-  if (value("connect") != "v1") fields.Add("connect", "must be v1");
+  if (query.contains("connect") && value("connect") != "v1") fields.Add("connect", "must be v1");
   if (value("encoding") != "json" && value("encoding") != "proto") fields.Add("encoding", "must be json or proto");
   if (query.count("message") != 1) fields.Add("message", "must be there once: it is the request");
   wire.is_json = value("encoding") != "proto";

@@ -55,6 +55,11 @@ TEST(Json, DepthHasABound) {
               Fails(absl::StatusCode::kInvalidArgument, error::v1::INVALID_FIELDS));
 }
 
+TEST(Json, WhatIsBinaryIsLookedAtToo) {
+  EXPECT_THAT(CheckBinary(kRequest, ""), test::Succeeds());
+  EXPECT_THAT(CheckBinary(kRequest, "\xff\xff"), Fails(absl::StatusCode::kInvalidArgument, error::v1::INVALID_FIELDS));
+}
+
 TEST(Json, AnAnswerThatIsNoneIsInternal) {
   EXPECT_THAT(ToJson(kRequest, "\xff"), Fails(absl::StatusCode::kInternal, error::v1::INTERNAL));
 }
