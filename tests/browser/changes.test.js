@@ -21,7 +21,7 @@ test('another\'s change is shown, and the reader\'s choice kept', async (open) =
   await update(event, ada.key, [first, third, fourth], {title: 'Changed'});
   await reader.sees('#changed', `${ada.address} changed this event meanwhile. Your choice is kept.`);
   assert.match(await reader.text('#changed-list'),
-    /No longer proposed\s+Tue, 5 January 2027, 10:00 – 11:00\s+New\s+Thu, 7 January 2027, 10:00 – 11:00\s+New title\s+Changed/);
+    /No longer proposed\s+Tue 5 January 2027, 10:00 – 11:00\s+New\s+Thu 7 January 2027, 10:00 – 11:00\s+New title\s+Changed/);
   await reader.sees('#title', 'Changed');
   await reader.seesMarks(['', 'no longer proposed, will be proposed again', '', 'new']);
   assert.deepEqual(await ticks(reader), [false, true, true, false]);

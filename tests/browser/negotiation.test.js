@@ -17,8 +17,8 @@ test('three readers in three zones agree on a time', async (open) => {
 
   // She tells the others, on the page.
   const york = await (await open({zone: 'America/New_York', locale: 'en-US'})).open(memberLink(event, ada.key));
-  await york.seesTimes(['Fri, March 26, 2027, 9:00 AM – 10:00 AM', 'Sat, March 27, 2027, 8:30 PM – 9:30 PM',
-    'Mon, March 29, 2027, 9:00 AM – 10:00 AM']);
+  await york.seesTimes(['Fri 26 March 2027, 9:00 AM – 10:00 AM', 'Sat 27 March 2027, 8:30 PM – 9:30 PM',
+    'Mon 29 March 2027, 9:00 AM – 10:00 AM']);
   await york.sees('#send', 'You have confirmed these 3 times');
   assert.equal(await york.text('#asks'), 'You ask about');
   await york.unfold('Tell the others by mail');
@@ -30,16 +30,16 @@ test('three readers in three zones agree on a time', async (open) => {
   const kolkata = await (await open({zone: 'Asia/Kolkata'})).open(await linkTo(chandra, event));
   await berlin.sees('#title', 'Bridge, second look');
   await berlin.sees('#asks', `${ada.address} asks you about`);
-  await berlin.seesTimes(['Fri, 26 March 2027, 14:00 – 15:00', 'Sun, 28 March 2027, 01:30 – 03:30',
-    'Mon, 29 March 2027, 15:00 – 16:00']);
-  await kolkata.seesTimes(['Fri, 26 March 2027, 18:30 – 19:30', 'Sun, 28 March 2027, 06:00 – 07:00',
-    'Mon, 29 March 2027, 18:30 – 19:30']);
+  await berlin.seesTimes(['Fri 26 March 2027, 14:00 – 15:00', 'Sun 28 March 2027, 01:30 – 03:30',
+    'Mon 29 March 2027, 15:00 – 16:00']);
+  await kolkata.seesTimes(['Fri 26 March 2027, 18:30 – 19:30', 'Sun 28 March 2027, 06:00 – 07:00',
+    'Mon 29 March 2027, 18:30 – 19:30']);
   assert.match(await kolkata.row('18:30').first().innerText(), /09:00 – 10:00 America\/New York \(UTC-04:00\)/);
-  assert.match(await kolkata.row('06:00').innerText(), /Sat, 27 March 2027, 20:30 – 21:30 America\/New York/);
+  assert.match(await kolkata.row('06:00').innerText(), /Sat 27 March 2027, 20:30 – 21:30 America\/New York/);
   await berlin.checkLook('open, a guest');
 
   // Berlin narrows; the others see it without reloading.
-  await berlin.tick('Sun, 28 March', false);
+  await berlin.tick('Sun 28 March', false);
   await berlin.press('Send my choice');
   await berlin.sees('#status', 'Your choice is sent: 2 times.');
   for (const reader of [york, kolkata]) {
@@ -57,18 +57,18 @@ test('three readers in three zones agree on a time', async (open) => {
   await kolkata.$('#time').fill('19:00');
   await kolkata.$('#lasts').selectOption('90');
   await kolkata.press('Add this time');
-  await kolkata.sees('#status', 'Added: Wed, 31 March 2027, 19:00 – 20:30.');
+  await kolkata.sees('#status', 'Added: Wed 31 March 2027, 19:00 – 20:30.');
   await kolkata.press('Send my choice');
   await kolkata.sees('#status', 'Your choice is sent: 1 time.');
   await kolkata.press('Mail 2 people');
   await kolkata.sees('#status', 'is on its way');
   await linkTo(bea, event, {after: 1});
 
-  await berlin.seesTimes(['Wed, 31 March 2027, 15:30 – 17:00']);
+  await berlin.seesTimes(['Wed 31 March 2027, 15:30 – 17:00']);
   await berlin.sees('#state', 'Open');
   await berlin.press('Confirm this time');
   await berlin.sees('#status', 'You have confirmed 1 time.');
-  await york.seesTimes(['Wed, March 31, 2027, 9:30 AM – 11:00 AM']);
+  await york.seesTimes(['Wed 31 March 2027, 9:30 AM – 11:00 AM']);
   await york.press('Confirm this time');
 
   // Agreed, everywhere.
@@ -77,9 +77,9 @@ test('three readers in three zones agree on a time', async (open) => {
     await reader.sees('#quorum', '3 of 3 confirmed.');
     assert.equal(await reader.$('#dock').isVisible(), false);
   }
-  await york.sees('#agreed', /Wed, March 31, 2027\s+9:30 AM – 11:00 AM/);
-  assert.doesNotMatch(await york.text('#agreed-zone'), /;/, 'both zones show the same: one is told');
-  await berlin.sees('#agreed', /Wed, 31 March 2027\s+15:30 – 17:00\s+Europe\/Berlin \(UTC\+02:00\); 09:30 – 11:00 America\/New York \(UTC-04:00\)/);
+  await york.sees('#agreed', /Wed 31 March 2027\s+9:30 AM – 11:00 AM/);
+  assert.equal(await york.$('#agreed-there').innerText(), '', 'both zones show the same: one is told');
+  await berlin.sees('#agreed', /Wed 31 March 2027\s+15:30 – 17:00\s+Europe\/Berlin \(UTC\+02:00\)\s+09:30 – 11:00 America\/New York \(UTC-04:00\)/);
   await kolkata.sees('#agreed-clock', '19:00 – 20:30');
   assert.equal((await look(event, ada.key)).state, 'AGREED');
   await berlin.checkLook('agreed');
@@ -152,7 +152,7 @@ test('a member opens an event from the list of events, and comes back', async (o
   await reader.sees('#events', 'Event 24');
   assert.equal(await reader.$('#events li').count(), 20);
   const item = await reader.$('#events li').first().innerText();
-  assert.match(item, /Event 24\s+Open\s+Mon, 4 January 2027, 10:00 – 11:00 and 1 more\s+asked by ada/);
+  assert.match(item, /Event 24\s+Open\s+Mon 4 January 2027, 10:00 – 11:00 and 1 more\s+asked by ada/);
   await reader.checkLook('the list');
   await reader.press('Show more');
   await reader.sees('#events', 'First');

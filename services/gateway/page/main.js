@@ -142,15 +142,17 @@ function draw() {
   });
 }
 
+// What the controls depend on besides the event.
+const now = () => ({busy: session.busy, live: !session.away, ended: !!session.notice});
+
 function drawNow() {
-  const {state, notice, away, busy, sure, all, guest, name} = session;
+  const {state, notice, sure, all, guest, name} = session;
   const ready = state.caughtUp && state.reader && state.event;
-  const live = !notice && !away;
   keepingFocus(() => {
     drawNotice(notice, {guest, event: name, deleted: state.deleted, state: state.reader && state});
     if (!ready) return;
     show($('loading'), false);
-    drawEvent(state, Date.now(), {busy, live, sure, all});
+    drawEvent(state, Date.now(), {...now(), sure, all});
     if (state.event.successor) open($('successor'), `/${state.event.successor}`, session.key);
   });
   if (ready) view();
@@ -177,7 +179,7 @@ function lost(failure) {
   session.away = true;
   write($('away'), failure?.code === 'resource_exhausted'
     ? 'This page asks too often for now. It goes on by itself.'
-    : 'No connection. What you see may be old; your choice is kept. The page goes on by itself.');
+    : `No connection.${session.state.event ? ' What you see may be old; your choice is kept.' : ''} The page goes on by itself.`);
   draw();
 }
 
@@ -361,7 +363,7 @@ pressed('seen', async () => {
   draw();
 });
 pressed('tell-send', tell);
-$('recipients').addEventListener('change', () => drawTell(session.state, {busy: session.busy, live: !session.away && !session.notice}));
+$('recipients').addEventListener('change', () => drawTell(session.state, now()));
 $('rows').addEventListener('change', ({target}) => {
   session.sure = false;
   tick(session.state, target.closest('li').dataset.key, target.checked);

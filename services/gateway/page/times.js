@@ -3,7 +3,7 @@
 export const minute = 60_000;
 const day = 24 * 60 * minute;
 
-// The page is in English; whose language is another one gets 24 hours.
+// For clocks: the page is in English; whose language is another one gets 24 hours.
 const language = globalThis.navigator?.language ?? '';
 const locale = /^en\b/.test(language) ? language : 'en-GB';
 
@@ -74,9 +74,21 @@ export function dateIn(at, zone) {
   return new Date(at + offset(at, zone)).toISOString().slice(0, 10);
 }
 
-// Sun, 28 March 2027
+function dayParts(at, zone, month) {
+  const parts = format(`${month} day`, zone, {weekday: 'short', day: 'numeric', month, year: 'numeric'}, 'en-GB');
+  return Object.fromEntries(parts.formatToParts(at).map((part) => [part.type, part.value]));
+}
+
+// Sun 28 March 2027, for everybody, as in mails
 export function dayName(at, zone) {
-  return format('day', zone, {weekday: 'short', day: 'numeric', month: 'long', year: 'numeric'}).format(at);
+  const {weekday, day, month, year} = dayParts(at, zone, 'long');
+  return `${weekday} ${day} ${month} ${year}`;
+}
+
+// Sun 28 Mar
+function shortDayName(at, zone) {
+  const {weekday, day, month} = dayParts(at, zone, 'short');
+  return `${weekday} ${day} ${month}`;
 }
 
 // Seconds only where there are some.
@@ -91,7 +103,8 @@ export function clock(at, zone) {
 export function describe({start, end}, zone) {
   const begins = offsetName(start, zone);
   const ends = offsetName(end, zone);
-  const endDay = dateIn(start, zone) === dateIn(end, zone) ? '' : `${dayName(end, zone)}, `;
+  const endDay = dateIn(start, zone) === dateIn(end, zone) ? ''
+    : `${shortDayName(end, zone)}, `;
   return {
     day: dayName(start, zone),
     clock: `${clock(start, zone)} – ${endDay}${clock(end, zone)}`,
@@ -100,7 +113,7 @@ export function describe({start, end}, zone) {
   };
 }
 
-// Sun, 28 March 2027, 14:00 – 15:00
+// Sun 28 March 2027, 14:00 – 15:00
 export function sentence(slot, zone) {
   const {day, clock, offset, changes} = describe(slot, zone);
   return `${day}, ${clock}${changes ? ` (${offset})` : ''}`;

@@ -3,7 +3,7 @@
 import {calendar} from './calendar.js';
 import {action, changes, chosen, isParty, isReader, others, readersParty, rows, viewConfirms} from './event.js';
 import {
-  clock, dateIn, dayName, describe, knownZone, offset, offsetName, readersZone, sameClocks, span, zoneName,
+  clock, dateIn, dayName, describe, knownZone, minute, offset, offsetName, readersZone, sameClocks, span, zoneName,
 } from './times.js';
 import {
   buttonWords, changeWords, count, entryWords, expiryWords, hintWords, noticeWords, quorumWords, states, who,
@@ -31,8 +31,12 @@ export function enable(button, on) {
 
 export const isEnabled = (button) => button.getAttribute('aria-disabled') !== 'true';
 
-// Said aloud, also where it is what was said before.
+let silence;
+
+// Said aloud, also where it is what was said before. It goes by itself: what it tells can be seen elsewhere too.
 export function say(text) {
+  clearTimeout(silence);
+  if (text) silence = setTimeout(say, 10_000, '');
   $('status').replaceChildren(...(text ? [document.createTextNode(text)] : []));
 }
 
@@ -84,8 +88,8 @@ function zoneWords(slot, zone, eventsZone) {
   if (sameClocks(slot, zone, eventsZone)) return '';
   const here = describe(slot, zone);
   const there = describe(slot, eventsZone);
-  return `${there.day === here.day ? '' : `${there.day}, `}${there.clock} ${zoneName(eventsZone)} ` +
-    `(${there.offset})`;
+  const name = eventsZone === 'UTC' ? 'UTC' : `${zoneName(eventsZone)} (${there.offset})`;
+  return `${there.day === here.day ? '' : `${there.day}, `}${there.clock} ${name}`;
 }
 
 const marks = {
@@ -107,10 +111,10 @@ function drawRow(node, {slot, ticked, mark, over}, {open, zone, eventsZone, with
   write(node.querySelector('.mark'), said.filter(Boolean).join(', '));
 }
 
-function drawTimes(state, now, {zone, eventsZone}) {
+function drawTimes(state, now, open, {zone, eventsZone}) {
   const {event} = state;
-  show($('times'), event.state !== 'AGREED');
-  write($('times-head'), event.open ? 'Which times suit you?' : 'Times that were proposed');
+  show($('times'), open || (event.state !== 'AGREED' && event.slots.length));
+  write($('times-head'), open ? 'Which times suit you?' : 'Times that were proposed');
   const shown = rows(state, now);
   show($('none'), !event.slots.length);
   const {start} = shown[0]?.slot ?? {start: now};
@@ -118,7 +122,7 @@ function drawTimes(state, now, {zone, eventsZone}) {
   write($('zone'), shown.length
     ? `In your time zone, ${zoneName(zone)}${withOffset ? '' : ` (${offsetName(start, zone)})`}.` : '');
   const nodes = keyed($('rows'), shown, (row) => row.slot.key, () => copy('row'));
-  shown.forEach((row, index) => drawRow(nodes[index], row, {open: event.open, zone, eventsZone, withOffset}));
+  shown.forEach((row, index) => drawRow(nodes[index], row, {open, zone, eventsZone, withOffset}));
 }
 
 function drawAgreed(state, now, {zone, eventsZone}) {
@@ -130,8 +134,8 @@ function drawAgreed(state, now, {zone, eventsZone}) {
   const {day, clock, offset} = describe(slot, zone);
   write($('agreed-day'), day);
   write($('agreed-clock'), clock);
-  const there = zoneWords(slot, zone, eventsZone);
-  write($('agreed-zone'), `${zoneName(zone)} (${offset})${there && `; ${there}`}`);
+  write($('agreed-zone'), `${zoneName(zone)} (${offset})`);
+  write($('agreed-there'), zoneWords(slot, zone, eventsZone));
   show($('agreed-over'), slot.end <= now);
   const link = $('calendar');
   if (link.download && link.dataset.etag === event.etag) return;
@@ -141,8 +145,8 @@ function drawAgreed(state, now, {zone, eventsZone}) {
   link.dataset.etag = event.etag;
 }
 
-function drawChanged(state, {zone, busy}) {
-  const found = state.event.open && !busy && changes(state);
+function drawChanged(state, open, {zone, busy}) {
+  const found = open && !busy && changes(state);
   show($('changed'), found);
   if (!found) return;
   const {head, lines} = changeWords(found, zone, state);
@@ -154,9 +158,8 @@ function drawChanged(state, {zone, busy}) {
     [element('dt', what), ...items.map((item) => element('dd', item))]));
 }
 
-function drawAction(state, now, {busy, live, sure}) {
+function drawAction(state, now, open, {busy, live, sure}) {
   const {event} = state;
-  const open = event.open;
   show($('propose'), open);
   show($('dock'), open);
   show($('viewing'), open && viewConfirms(state) && event.slots.length && !readersParty(state)?.confirmed);
@@ -197,9 +200,9 @@ function drawParties(state) {
 export const recipients = () =>
   [...$('recipients').children].filter((node) => node.querySelector('input').checked).map((node) => node.dataset.key);
 
-export function drawTell(state, {busy, live}) {
+export function drawTell(state, {busy, live, ended}) {
   const parties = others(state);
-  show($('tell'), parties.length);
+  show($('tell'), parties.length && !ended);
   keyed($('recipients'), parties, (party) => party.address, (party) => {
     const node = copy('recipient');
     node.querySelector('span').textContent = party.address;
@@ -221,7 +224,7 @@ export function drawHistory(state, zone, all) {
   const shown = entries.map((entry, index) => ({entry, before: entries[index - 1]})).slice(from).reverse();
   keyed($('entries'), shown, ({entry}) => `${entry.sequence}`, ({entry}) => {
     const item = element('li');
-    const time = element('time', `${dayName(entry.at, zone)}, ${clock(Math.floor(entry.at / 60_000) * 60_000, zone)}`, 'small');
+    const time = element('time', `${dayName(entry.at, zone)}, ${clock(Math.floor(entry.at / minute) * minute, zone)}`, 'small');
     time.dateTime = entry.createTime;
     item.append(time, element('span'));
     return item;
@@ -236,24 +239,27 @@ function asksWords(state) {
   return isReader(state, initiator) ? 'You ask about' : `${who(state, initiator)} asks ${isParty(state) ? 'you ' : ''}about`;
 }
 
-export function drawEvent(state, now, {busy, live, sure, all}) {
+// `ended`: nothing more can be done here; `live`: there is a connection.
+export function drawEvent(state, now, {busy, live, ended, sure, all}) {
   const {event} = state;
   show($('event'), event);
   if (!event) return;
   const zone = readersZone();
   const zones = {zone, eventsZone: knownZone(event.timeZone)};
+  const open = event.open && !ended;
   document.title = `${event.title} - Parley`;
   write($('title'), event.title);
+  $('title').classList.toggle('long', event.title.length > 60);
   write($('asks'), asksWords(state));
   write($('state'), state.deleted ? 'Deleted' : states[event.state] ?? event.state);
   $('state').className = event.state.toLowerCase();
-  show($('successor'), event.successor && !state.reader.guest);
+  show($('successor'), event.successor && !state.reader.guest && !ended);
   drawAgreed(state, now, zones);
-  drawTimes(state, now, zones);
-  drawChanged(state, {zone, busy});
-  drawAction(state, now, {busy, live, sure});
+  drawTimes(state, now, open, zones);
+  drawChanged(state, open, {zone, busy});
+  drawAction(state, now, open, {busy, live, sure});
   drawParties(state);
-  drawTell(state, {busy, live});
+  drawTell(state, {busy, live, ended});
   drawHistory(state, zone, all);
   write($('expiry'), expiryWords(state.reader, zone, now));
 }

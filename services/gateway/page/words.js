@@ -1,7 +1,7 @@
 // What the page says.
 
 import {isReader, quorum, without} from './event.js';
-import {clock, dayName, roughly, sentence} from './times.js';
+import {clock, dayName, minute, roughly, sentence} from './times.js';
 
 export const count = (number, word) => `${number} ${word}${number === 1 ? '' : 's'}`;
 export const listed = (words) =>
@@ -78,8 +78,8 @@ export function entryWords(state, entry, before) {
   return `${subject} ${did.length ? listed(did) : 'changed something'}${by}${then}`;
 }
 
-// What is announced as it happens: not that somebody looked.
-export const isNews = (state, entry) => !isReader(state, entry.effector) && (entry.occurrence === 'UPDATE' || entry.data.affirmed);
+// What is announced as it happens: not that somebody looked, nor what a notice tells.
+export const isNews = (state, entry) => !isReader(state, entry.effector) && !entry.data.deleted && (entry.occurrence === 'UPDATE' || entry.data.affirmed);
 
 export function changeWords(changes, zone, state) {
   const lines = [];
@@ -94,7 +94,7 @@ export function changeWords(changes, zone, state) {
 export function expiryWords(reader, zone, now) {
   if (!reader.guest) return '';
   return `This link is yours alone: whoever has it can act in your name. It is good until ${dayName(reader.expires, zone)}, ` +
-    `${clock(reader.expires, zone)}, for another ${roughly(reader.expires - now)}.`;
+    `${clock(Math.floor(reader.expires / minute) * minute, zone)}, for another ${roughly(reader.expires - now)}.`;
 }
 
 // Why a press did nothing.
