@@ -183,6 +183,10 @@ TEST_F(HttpTest, ThePageIsTheSameForAllAndMayDoLittle) {
   EXPECT_EQ(page.body, test::Send({Url("/"), "GET"}).body);
   EXPECT_THAT(page.headers.at("content-security-policy"), HasSubstr("default-src 'none'"));
   EXPECT_EQ(test::Send({Url("/"), "GET", {{"if-none-match", page.headers.at("etag")}}}).status, 304);
+  const HttpAnswer compressed = test::Send({Url("/"), "GET", {{"accept-encoding", "gzip"}}});
+  EXPECT_EQ(compressed.headers.at("content-encoding"), "gzip");
+  EXPECT_LT(compressed.body.size(), page.body.size());
+  EXPECT_TRUE(compressed.body.starts_with("\x1f\x8b"));
   EXPECT_EQ(test::Send({Url("/page/style.css"), "GET"}).headers.at("content-type"), "text/css; charset=utf-8");
   for (const char* path :
        {"/page/", "/page/nothing.js", "/page/../main.cc", "/page/unsubscribe.html", "/events/a/b", "/x"}) {

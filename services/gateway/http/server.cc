@@ -214,8 +214,9 @@ class Server::Impl::Connection : public std::enable_shared_from_this<Connection>
     for (const auto& [name, value] : response.headers) absl::StrAppend(&head, name, ": ", value, "\r\n");
     absl::StrAppend(&head, "date: ", absl::FormatTime("%a, %d %b %E4Y %H:%M:%S GMT", absl::Now(), absl::UTCTimeZone()),
                     "\r\n");
-    // RFC 9110, 8.6: none with this status.
-    if (is_whole && response.status != 204) absl::StrAppend(&head, "content-length: ", response.body.size(), "\r\n");
+    // RFC 9110, 8.6: none with these.
+    const bool has_no_body = response.status == 204 || response.status == 304;
+    if (is_whole && !has_no_body) absl::StrAppend(&head, "content-length: ", response.body.size(), "\r\n");
     if (!is_whole) head += "transfer-encoding: chunked\r\n";
     if (!is_keeping_) head += "connection: close\r\n";
     return head + "\r\n";
