@@ -89,8 +89,8 @@ test('the event\'s zone is told where its clocks differ, its day too', async (op
     'America/St_Johns');
   await reader.seesTimes(['Tue 5 January 2027, 01:30 – 02:30', 'Sat 20 March 2027, 13:30 – 15:00:00']);
   assert.deepEqual(await reader.$('#rows .zone').allInnerTexts(), [
-    'Mon 4 January 2027, 16:30 – 17:30 America/St Johns (UTC-03:30)',
-    '05:30 – 07:00:00 America/St Johns (UTC-02:30)',
+    'Mon 4 January 2027, 16:30 – 17:30 America/St Johns (UTC−03:30)',
+    '05:30 – 07:00:00 America/St Johns (UTC−02:30)',
   ]);
 });
 

@@ -54,11 +54,11 @@ export function offset(at, zone) {
   return Date.UTC(year, month - 1, day, hour, minute, second) - Math.floor(at / 1000) * 1000;
 }
 
-// UTC+02:00
+// UTC+02:00. Lines break behind a hyphen, not behind a minus.
 export function offsetName(at, zone) {
   const ahead = Math.round(offset(at, zone) / minute);
   const two = (number) => String(Math.floor(number)).padStart(2, '0');
-  return `UTC${ahead < 0 ? '-' : '+'}${two(Math.abs(ahead) / 60)}:${two(Math.abs(ahead) % 60)}`;
+  return `UTC${ahead < 0 ? '\u2212' : '+'}${two(Math.abs(ahead) / 60)}:${two(Math.abs(ahead) % 60)}`;
 }
 
 // The instants at which clocks in the zone show this date and time: none where they are put forward over it, two where

@@ -115,7 +115,7 @@ function drawTimes(state, now, open, {zone, eventsZone}) {
   const {event} = state;
   show($('times'), open || (event.state !== 'AGREED' && event.slots.length));
   write($('times-head'), open ? 'Which times suit you?' : 'Times that were proposed');
-  const shown = rows(state, now);
+  const shown = rows(open ? state : {event}, now);
   show($('none'), !event.slots.length);
   const {start} = shown[0]?.slot ?? {start: now};
   const withOffset = shown.some(({slot}) => offset(slot.start, zone) !== offset(start, zone));
@@ -168,6 +168,7 @@ function drawAction(state, now, open, {busy, live, sure}) {
   const act = action(state, now);
   write($('send'), busy ? 'Sending …' : buttonWords(act));
   $('send').classList.toggle('done', act.why === 'done');
+  $('dock').classList.toggle('idle', act.kind === 'nothing');
   enable($('send'), live && !busy && act.kind !== 'nothing');
   write($('hint'), hintWords(act, others(state).length > 0));
   const asking = sure && act.unsure && !busy;
@@ -261,7 +262,7 @@ export function drawEvent(state, now, {busy, live, ended, sure, all}) {
   drawParties(state);
   drawTell(state, {busy, live, ended});
   drawHistory(state, zone, all);
-  write($('expiry'), expiryWords(state.reader, zone, now));
+  write($('expiry'), ended ? '' : expiryWords(state.reader, zone, now));
 }
 
 // ---- Proposing
