@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <csignal>
@@ -168,6 +169,11 @@ void ServerSettings::AddTo(Config& config) {
 }
 
 void StartProcess(std::string_view name, const ServerSettings& settings) {
+  // Connections are files: as many as the administrator lets us have.
+  rlimit files{};
+  getrlimit(RLIMIT_NOFILE, &files);
+  files.rlim_cur = files.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &files);
   const sigset_t signals = EndSignals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   // Debian builds Abseil with its search for deadlocks on, which every lock of gRPC's would pay for.

@@ -12,6 +12,7 @@
 #include "common/status/status.h"
 #include "common/time/proto_time.h"
 #include "parley/internal/token/v1/credential_service.grpc.pb.h"
+#include "services/gateway/metadata.h"
 
 namespace parley::gateway {
 namespace {
@@ -43,11 +44,7 @@ std::string_view KeyOf(std::string_view authorization) {
   return key.size() <= kMaxKeySize && std::all_of(key.begin(), key.end(), IsKeyCharacter) ? key : std::string_view();
 }
 
-absl::Status BadActFor(std::string_view why) {
-  FieldViolations fields;
-  fields.Add("parley-act-for", why);
-  return fields.ToStatus();
-}
+absl::Status BadActFor(std::string_view why) { return BadField("parley-act-for", why); }
 
 absl::StatusOr<Credential> CredentialOf(const CheckCredentialResponse& response) {
   const auto user_id = Uuid::FromBytes(response.user_id());

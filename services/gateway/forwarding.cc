@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "common/log/log.h"
@@ -32,15 +33,19 @@ constexpr char kSelf[] = "the gateway";
 
 // By whom a call without a good credential is counted: the address, without the port.
 std::string PeerOf(const grpc::CallbackServerContext& context) {
-  std::string peer = context.peer();
+  const std::string peer = context.peer();
+  // `ipv4:192.0.2.1:443`, `ipv6:%5B2001:db8::1%5D:443`
   if (absl::StartsWith(peer, "ipv")) {
-    peer.resize(peer.rfind(':'));
-  } else if (!absl::StartsWith(peer, "unix")) {
-    // From within the process: it came by HTTP.
-    const auto client = context.client_metadata().find(kClientMetadata);
-    if (client != context.client_metadata().end()) peer.assign(client->second.data(), client->second.size());
+    const size_t colon = peer.find(':') + 1;
+    return CallerAt(absl::StrReplaceAll(peer.substr(colon, peer.rfind(':') - colon),
+                                        {{"%5B", ""}, {"%5D", ""}, {"[", ""}, {"]", ""}}));
   }
-  return absl::StrCat("peer ", peer);
+  if (absl::StartsWith(peer, "unix")) return CallerAt(peer);
+  // From within the process: it came by HTTP.
+  const auto client = context.client_metadata().find(kClientMetadata);
+  return CallerAt(client == context.client_metadata().end()
+                      ? std::string_view()
+                      : std::string_view(client->second.data(), client->second.size()));
 }
 
 // What each connection says for itself, or the gateway alone may say.
@@ -160,9 +165,7 @@ class Forwarding::Call final : public grpc::ServerGenericBidiReactor {
 
   void RefuseWithoutRequest() {
     if (context_.IsCancelled()) return Refuse(absl::CancelledError("the caller has gone"));
-    FieldViolations fields;
-    fields.Add("request", "is required: the call ended without a message");
-    Refuse(fields.ToStatus());
+    Refuse(BadField("request", "is required: the call ended without a message"));
   }
 
   // Ends a call that was not forwarded.

@@ -74,7 +74,7 @@ int main(int argc, char** argv) {
   gateway::Authenticator authenticator(gateway::CheckWith(rpc::MakeChannel(token_address), *signer), bad_keys);
   rpc::Limiter limiter(absl::Seconds(1) / calls_per_second, burst);
   gateway::Forwarding forwarding(upstreams, *signer, authenticator, limiter, settings.default_deadline, slow_reader);
-  gateway::http::HttpGateway http(upstreams, *cors,
+  gateway::http::HttpGateway http(upstreams, limiter, *cors,
                                   {.max_connections = static_cast<size_t>(http_connections), .patience = slow_reader});
   return rpc::Serve(settings, {.names = upstreams.services(),
                                .services = {},

@@ -251,7 +251,7 @@ TEST(StartTest, TheGatewaySaysWhyItCannotServeHttp) {
   const test::TemporaryFolder folder;
   Start start = GoodStart("gateway", folder);
   start.flags["http-listen"] = "7080";
-  ExpectRefused("gateway", start, 1, "7080 is not host:port");
+  ExpectRefused("gateway", start, 1, "cannot serve HTTP on 7080 (PARLEY_HTTP_LISTEN): that is not host:port");
   const int taken = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
@@ -261,7 +261,7 @@ TEST(StartTest, TheGatewaySaysWhyItCannotServeHttp) {
   ASSERT_EQ(listen(taken, 1), 0);
   ASSERT_EQ(getsockname(taken, reinterpret_cast<sockaddr*>(&address), &size), 0);
   start.flags["http-listen"] = absl::StrCat("127.0.0.1:", ntohs(address.sin_port));
-  ExpectRefused("gateway", start, 1, start.flags["http-listen"] + ": Address already in use");
+  ExpectRefused("gateway", start, 1, start.flags["http-listen"] + " (PARLEY_HTTP_LISTEN): Address already in use");
   start.flags["cors-origins"] = "https://app.example/";
   ExpectRefused("gateway", start, 2, "https://app.example/ is no origin");
   close(taken);

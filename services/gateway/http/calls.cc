@@ -2,6 +2,7 @@
 
 #include <google/protobuf/descriptor.pb.h>
 
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -30,12 +31,9 @@ grpc::ByteBuffer ToBuffer(const std::string& bytes) {
 }
 
 std::string BytesOf(const grpc::ByteBuffer& buffer) {
-  std::vector<grpc::Slice> slices;
-  std::string bytes;
-  if (!buffer.Dump(&slices).ok()) return bytes;
-  bytes.reserve(buffer.Length());
-  for (const grpc::Slice& slice : slices) bytes.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
-  return bytes;
+  grpc::Slice slice;
+  if (!buffer.DumpToSingleSlice(&slice).ok()) return "";
+  return {reinterpret_cast<const char*>(slice.begin()), slice.size()};
 }
 
 Headers HeadersOf(const std::multimap<grpc::string_ref, grpc::string_ref>& metadata) {
@@ -78,10 +76,7 @@ void Refuse(const Parts& parts, const absl::Status& status) {
        {"duration_us", int64_t{0}},
        {"user", std::string_view()}});
   const End end{rpc::ToGrpc(status, call_id), {{rpc::kCallIdMetadata, call_id}}, {}};
-  Response response = parts.wire.protocol == Wire::Protocol::kConnectStream ? StreamHead(parts.wire, end.initial)
-                                                                            : UnaryAnswer(parts.wire, end, "");
-  if (parts.wire.protocol == Wire::Protocol::kConnectStream) response.body = StreamEnd(parts.wire, end);
-  parts.exchange->Send(WithHeaders(std::move(response), parts.headers));
+  parts.exchange->Send(WithHeaders(UnaryAnswer(parts.wire, end, ""), parts.headers));
 }
 
 void Prepare(grpc::ClientContext& context, const Headers& metadata, const std::string& client, absl::Duration timeout) {
@@ -198,6 +193,35 @@ class StreamCall final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::
   absl::Status unencoded_;
 };
 
+Response PlainText(int status, Headers headers, const std::string& text) {
+  headers.emplace("content-type", "text/plain");
+  return {status, std::move(headers), text + "\n"};
+}
+
+// The answer to a request that is no call of the method, as HTTP has it; nothing where it is one.
+std::optional<Response> RefuseHttp(const MethodDescriptor& method, const Request& request,
+                                   const std::optional<Wire>& wire) {
+  using google::protobuf::MethodOptions;
+  const bool is_stream = method.server_streaming();
+  const bool may_get = !is_stream && method.options().idempotency_level() == MethodOptions::NO_SIDE_EFFECTS;
+  if (request.method == "GET" && may_get) return std::nullopt;
+  if (request.method != "POST") {
+    return PlainText(405, {{"allow", may_get ? "GET, POST" : "POST"}},
+                     absl::StrCat(method.name(), " is called by ", may_get ? "GET or POST" : "POST"));
+  }
+  const bool fits = wire && (wire->protocol == Wire::Protocol::kGrpcWeb ||
+                             is_stream == (wire->protocol == Wire::Protocol::kConnectStream));
+  if (!fits) {
+    return PlainText(
+        415, {{"accept-post", kContentTypes}},
+        absl::StrCat(method.name(), is_stream ? " answers with a stream" : " answers with one message",
+                     ": the content-type must be ", is_stream ? "application/connect+json" : "application/json",
+                     ", or another of accept-post that fits"));
+  }
+  if (is_stream && !request.takes_chunks) return PlainText(505, {}, "streams need HTTP/1.1");
+  return std::nullopt;
+}
+
 }  // namespace
 
 bool Calls::IsCall(std::string_view path) {
@@ -211,38 +235,23 @@ void Calls::Take(const Request& request, std::shared_ptr<Exchange> exchange, con
   // Answers tell of persons, and each is for one caller.
   parts.headers.emplace("cache-control", "no-store");
   parts.headers.emplace("x-content-type-options", "nosniff");
-  const auto refuse_http = [&parts](int status, const std::string& header, const std::string& value,
-                                    const std::string& text) {
-    parts.exchange->Send(
-        WithHeaders({status, {{header, value}, {"content-type", "text/plain"}}, text + "\n"}, parts.headers));
-  };
-  const bool is_get = request.method == "GET";
   const auto wire = WireOf(request.Header("content-type"));
   if (wire) parts.wire = *wire;
+  // Counted as calls that Forwarding refuses.
+  const auto refuse = [&](const absl::Status& status) {
+    const absl::Status limit = limiter_.Take(CallerAt(request.client));
+    Refuse(parts, limit.ok() ? status : limit);
+  };
   const MethodDescriptor* const method = parts.method;
   if (method == nullptr || method->client_streaming()) {
-    return Refuse(parts, absl::UnimplementedError("there is no such method, or none that can be called by HTTP"));
+    return refuse(absl::UnimplementedError("there is no such method, or none that can be called by HTTP"));
   }
-  const bool is_stream = method->server_streaming();
-  const bool may_get =
-      !is_stream && method->options().idempotency_level() == google::protobuf::MethodOptions::NO_SIDE_EFFECTS;
-  if (request.method != "POST" && !(is_get && may_get)) {
-    return refuse_http(405, "allow", may_get ? "GET, POST" : "POST",
-                       absl::StrCat(method->name(), " is called by ", may_get ? "GET or POST" : "POST"));
+  if (auto response = RefuseHttp(*method, request, wire)) {
+    return parts.exchange->Send(WithHeaders(*std::move(response), parts.headers));
   }
-  if (!is_get && (!wire || (wire->protocol != Wire::Protocol::kGrpcWeb &&
-                            is_stream != (wire->protocol == Wire::Protocol::kConnectStream)))) {
-    return refuse_http(
-        415, "accept-post", kContentTypes,
-        absl::StrCat(method->name(), is_stream ? " answers with a stream" : " answers with one message",
-                     ": the content-type must be ", is_stream ? "application/connect+json" : "application/json",
-                     ", or another of accept-post that fits"));
-  }
-  if (is_stream && !request.takes_chunks) {
-    return refuse_http(505, "connection", "close", "streams need HTTP/1.1");
-  }
-  if (request.is_too_large) return Refuse(parts, absl::ResourceExhaustedError("the request is larger than a mebibyte"));
+  if (request.is_too_large) return refuse(absl::ResourceExhaustedError("the request is too large"));
 
+  const bool is_get = request.method == "GET";
   if (is_get) parts.wire = Wire{};
   auto message = is_get ? MessageInQuery(ParseQuery(request.query), parts.wire) : MessageIn(parts.wire, request);
   if (message.ok() && parts.wire.is_json) {
@@ -254,9 +263,9 @@ void Calls::Take(const Request& request, std::shared_ptr<Exchange> exchange, con
   const auto timeout = TimeoutOf(parts.wire, request);
   const auto metadata = MetadataIn(request);
   for (const absl::Status& status : {message.status(), timeout.status(), metadata.status()}) {
-    if (!status.ok()) return Refuse(parts, status);
+    if (!status.ok()) return refuse(status);
   }
-  if (is_stream) {
+  if (method->server_streaming()) {
     const auto call = std::make_shared<StreamCall>(std::move(parts), *message);
     Prepare(call->context(), *metadata, request.client, *timeout);
     call->Start(stub_, call);

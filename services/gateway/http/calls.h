@@ -6,6 +6,7 @@
 
 #include <memory>
 
+#include "common/rpc/limiter.h"
 #include "services/gateway/http/message.h"
 #include "services/gateway/upstreams.h"
 
@@ -13,9 +14,9 @@ namespace parley::gateway::http {
 
 class Calls {
  public:
-  // `channel` leads to Forwarding. `upstreams` must outlive it.
-  Calls(const Upstreams& upstreams, const std::shared_ptr<grpc::Channel>& channel)
-      : upstreams_(upstreams), stub_(channel) {}
+  // `channel` leads to Forwarding, whose limiter counts what does not get that far, too. All must outlive it.
+  Calls(const Upstreams& upstreams, rpc::Limiter& limiter, const std::shared_ptr<grpc::Channel>& channel)
+      : upstreams_(upstreams), limiter_(limiter), stub_(channel) {}
 
   // Whether it is the path of a call, of whatever method.
   static bool IsCall(std::string_view path);
@@ -24,6 +25,7 @@ class Calls {
 
  private:
   const Upstreams& upstreams_;
+  rpc::Limiter& limiter_;
   grpc::GenericStub stub_;
 };
 

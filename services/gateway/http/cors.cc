@@ -22,7 +22,7 @@ constexpr char kSeconds[] = "7200";
 }  // namespace
 
 absl::StatusOr<Cors> Cors::Parse(std::string_view origins) {
-  static const std::regex origin("https?://[a-z0-9.-]+(:[0-9]+)?");
+  static const std::regex origin(R"(https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]+)?)");
   Cors cors;
   const absl::string_view text(origins.data(), origins.size());
   for (const absl::string_view each : absl::StrSplit(text, ',', absl::SkipEmpty())) {

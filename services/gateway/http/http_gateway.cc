@@ -2,12 +2,14 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "services/gateway/http/page.h"
 
 namespace parley::gateway::http {
 
-HttpGateway::HttpGateway(const Upstreams& upstreams, Cors cors, const Limits& limits)
+HttpGateway::HttpGateway(const Upstreams& upstreams, rpc::Limiter& limiter, Cors cors, const Limits& limits)
     : upstreams_(upstreams),
+      limiter_(limiter),
       cors_(std::move(cors)),
       server_(limits, [this](Request request, std::shared_ptr<Exchange> exchange) {
         Take(std::move(request), std::move(exchange));
@@ -18,9 +20,12 @@ absl::Status HttpGateway::Start(const std::string& listen, grpc::Server& server)
   // Services send what they like: what they may send is bounded there.
   arguments.SetMaxReceiveMessageSize(-1);
   const auto channel = server.InProcessChannel(arguments);
-  calls_.emplace(upstreams_, channel);
+  calls_.emplace(upstreams_, limiter_, channel);
   unsubscribing_.emplace(channel);
-  return server_.Start(listen);
+  const absl::Status started = server_.Start(listen);
+  if (started.ok()) return started;
+  Stop(absl::InfinitePast());
+  return {started.code(), absl::StrCat("cannot serve HTTP on ", listen, " (PARLEY_HTTP_LISTEN): ", started.message())};
 }
 
 void HttpGateway::Stop(absl::Time deadline) {

@@ -16,8 +16,8 @@ namespace parley::gateway::http {
 
 class HttpGateway {
  public:
-  // `upstreams` must outlive it.
-  HttpGateway(const Upstreams& upstreams, Cors cors, const Limits& limits);
+  // `upstreams` and `limiter` must outlive it.
+  HttpGateway(const Upstreams& upstreams, rpc::Limiter& limiter, Cors cors, const Limits& limits);
 
   // Serves on `host:port`, with calls of `server`, which Forwarding stands behind. As Server::Start.
   absl::Status Start(const std::string& listen, grpc::Server& server);
@@ -29,6 +29,7 @@ class HttpGateway {
   void Take(Request request, std::shared_ptr<Exchange> exchange);
 
   const Upstreams& upstreams_;
+  rpc::Limiter& limiter_;
   const Cors cors_;
   std::optional<Calls> calls_;
   std::optional<Unsubscribing> unsubscribing_;

@@ -102,7 +102,8 @@ std::optional<Response> PageUnder(const Request& request) {
     return response;
   }
   response.headers.emplace("content-type", TypeOf(name));
-  if (request.Header("accept-encoding").find("gzip") != std::string_view::npos) {
+  const std::string_view accepted = request.Header("accept-encoding");
+  if (accepted.find("gzip") != std::string_view::npos && accepted.find("gzip;q=0") == std::string_view::npos) {
     response.headers.emplace("content-encoding", "gzip");
     response.body = file.compressed;
   } else {

@@ -1,8 +1,10 @@
 #include "services/gateway/http/server.h"
 
 #include <netinet/tcp.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
+#include <atomic>
 #include <boost/asio.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
@@ -32,8 +34,19 @@ constexpr int kThreads = 2;
 // connection would be reset, and the refusal be lost.
 constexpr size_t kMaxLingerBytes = 8 << 20;
 constexpr absl::Duration kLinger = absl::Seconds(2);
+constexpr size_t kReadBytes = 16 << 10;
+// Of all bodies that are being read at a time: as many as their heads announce, or may come.
+constexpr size_t kMaxReservedBytes = 256 << 20;
+// How long a request that has begun is still waited for in the end.
+constexpr absl::Duration kLastRequests = absl::Milliseconds(500);
 // Before the next try where no connection could be taken: the process has no file descriptor left.
 constexpr auto kAcceptPause = std::chrono::milliseconds(100);
+
+// The same for one that came by either family.
+std::string TextOf(const asio::ip::address& address) {
+  const bool is_mapped = address.is_v6() && address.to_v6().is_v4_mapped();
+  return is_mapped ? asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()).to_string() : address.to_string();
+}
 
 std::string Lower(beast::string_view text) { return absl::AsciiStrToLower({text.data(), text.size()}); }
 
@@ -59,18 +72,25 @@ class Server::Impl : public std::enable_shared_from_this<Server::Impl> {
 
   void Accept();
   void Leave(Connection& connection);
+  // A server of gRPC's in this process that gets no file descriptor never accepts again (CVE-2023-4785).
+  void LeaveRoom();
+  // Takes its part of what all bodies may be; false where it is not to be had.
+  bool Reserve(size_t bytes);
+  void Release(size_t bytes) { reserved_bytes_.fetch_sub(bytes, std::memory_order_relaxed); }
   bool is_draining() {
     absl::MutexLock lock(&mutex_);
     return is_draining_;
   }
   std::vector<std::shared_ptr<Connection>> connections();
 
-  const Limits limits_;
+  Limits limits_;
   const Handler handler_;
   asio::io_context io_;
   std::optional<tcp::acceptor> acceptor_;
   std::optional<asio::steady_timer> accept_pause_;
   std::vector<std::thread> threads_;
+  std::atomic<size_t> reserved_bytes_ = 0;
+  std::atomic<bool> has_stopped_ = false;
   absl::Mutex mutex_;
   bool is_draining_ ABSL_GUARDED_BY(mutex_) = false;
   std::set<Connection*> connections_ ABSL_GUARDED_BY(mutex_);
@@ -80,16 +100,18 @@ class Server::Impl : public std::enable_shared_from_this<Server::Impl> {
 class Server::Impl::Connection : public std::enable_shared_from_this<Connection> {
  public:
   Connection(std::shared_ptr<Impl> server, tcp::socket socket)
-      : server_(std::move(server)), stream_(std::move(socket)) {
+      // More than a head has is never needed at once: what is neither head nor body is bounded by this.
+      : server_(std::move(server)),
+        stream_(std::move(socket)),
+        buffer_(server_->limits_.max_header_bytes + kReadBytes) {
     error_code ignored;
     stream_.socket().set_option(tcp::no_delay(true), ignored);
     // What is never acknowledged, because the client has vanished without a word.
     const auto patience = static_cast<unsigned>(absl::ToInt64Milliseconds(server_->limits_.patience));
     setsockopt(stream_.socket().native_handle(), IPPROTO_TCP, TCP_USER_TIMEOUT, &patience, sizeof(patience));
-    const auto endpoint = stream_.socket().remote_endpoint(ignored);
-    client_ = endpoint.address().to_string(ignored);
+    client_ = TextOf(stream_.socket().remote_endpoint(ignored).address());
   }
-  ~Connection() { server_->Leave(*this); }
+  ~Connection() { Close(); }
 
   void Start() {
     Post([this] { AwaitRequest(); });
@@ -102,11 +124,20 @@ class Server::Impl::Connection : public std::enable_shared_from_this<Connection>
     });
   }
 
+  // Closes it where the request is still not there.
+  void GiveUpReading() {
+    Post([this] {
+      if (answer_ == nullptr) Close();
+    });
+  }
+
   void Abort() {
     Post([this] { Break(); });
   }
 
   void Post(std::function<void()> work) {
+    // Nobody would run it, and it may hold us.
+    if (server_->has_stopped_) return;
     asio::post(stream_.get_executor(), [self = shared_from_this(), work = std::move(work)] { work(); });
   }
 
@@ -137,7 +168,7 @@ class Server::Impl::Connection : public std::enable_shared_from_this<Connection>
     is_reading_request_ = false;
     if (buffer_.size() > 0) return ReadHeader();
     ExpireAfter(server_->limits_.idle);
-    stream_.async_read_some(buffer_.prepare(4096), React([this](error_code error, size_t size) {
+    stream_.async_read_some(buffer_.prepare(kReadBytes), React([this](error_code error, size_t size) {
                               if (error) return Close();
                               buffer_.commit(size);
                               ReadHeader();
@@ -151,43 +182,89 @@ class Server::Impl::Connection : public std::enable_shared_from_this<Connection>
     parser_->body_limit(server_->limits_.max_body_bytes);
     ExpireAfter(server_->limits_.patience);
     beast::http::async_read_header(stream_, buffer_, *parser_, React([this](error_code error, size_t) {
+                                     TakeHead();
                                      if (error) return Misread(error);
-                                     if (beast::iequals(parser_->get()[beast::http::field::expect], "100-continue")) {
-                                       return SendContinue();
-                                     }
                                      ReadBody();
                                    }));
+  }
+
+  // Before the body: what follows that, as trailers, are no headers (RFC 9110, 6.5.1).
+  void TakeHead() {
+    const auto& read = parser_->get();
+    request_ = Request{};
+    request_.method = std::string(read.method_string());
+    std::string target(read.target());
+    // RFC 9112, 3.2.2
+    for (const std::string_view scheme : {"http://", "https://"}) {
+      if (target.starts_with(scheme)) target = target.substr(std::min(target.find('/', scheme.size()), target.size()));
+    }
+    const size_t query = target.find('?');
+    request_.path = target.substr(0, query);
+    if (query != std::string::npos) request_.query = target.substr(query + 1);
+    for (const auto& field : read) request_.headers.emplace(Lower(field.name_string()), std::string(field.value()));
+    request_.takes_chunks = read.version() >= 11;
+    request_.client = client_;
+  }
+
+  // Where the body ends, and for whom it is, must be clear to all that it went through (RFC 9112, 3.2 and 6.3). Empty
+  // where it is.
+  std::string_view Ambiguity() const {
+    const size_t encodings = request_.headers.count("transfer-encoding");
+    const bool is_chunked = beast::iequals(parser_->get()[beast::http::field::transfer_encoding], "chunked");
+    if (encodings > 0 && (encodings > 1 || !is_chunked || !request_.takes_chunks)) {
+      return "transfer-encoding must be chunked, in HTTP/1.1";
+    }
+    if (encodings > 0 && request_.headers.contains("content-length")) {
+      return "content-length and transfer-encoding exclude one another";
+    }
+    if (request_.takes_chunks && request_.headers.count("host") != 1) return "host must be there once";
+    return {};
   }
 
   void SendContinue() {
     static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
     asio::async_write(stream_, asio::buffer(kContinue), React([this](error_code error, size_t) {
                         if (error) return Close();
-                        ReadBody();
+                        ReadOn();
                       }));
   }
 
-  void ReadBody() {
+  void ReadOn() {
     beast::http::async_read(stream_, buffer_, *parser_, React([this](error_code error, size_t) {
                               if (error) return Misread(error);
                               Handle();
                             }));
   }
 
+  void ReadBody() {
+    if (const auto ambiguity = Ambiguity(); !ambiguity.empty()) return Refuse(400, ambiguity);
+    const bool is_chunked = request_.headers.contains("transfer-encoding");
+    const size_t bytes = is_chunked ? server_->limits_.max_body_bytes : parser_->content_length().value_or(0);
+    if (!server_->Reserve(bytes)) return Refuse(503, "too much is being sent at the moment");
+    reserved_bytes_ = bytes;
+    if (request_.takes_chunks && beast::iequals(parser_->get()[beast::http::field::expect], "100-continue")) {
+      return SendContinue();
+    }
+    ReadOn();
+  }
+
   void Misread(error_code error) {
-    using beast::http::error::body_limit, beast::http::error::header_limit, beast::http::error::end_of_stream;
-    if (error == body_limit) {
+    namespace http = beast::http;
+    if (error == http::error::body_limit) {
       is_refusing_ = true;
       return Handle();
     }
-    const bool is_http = error.category() == beast::http::make_error_code(header_limit).category();
-    if (!is_http || error == end_of_stream || error == beast::http::error::partial_message) return Close();
+    const bool is_http = error.category() == http::make_error_code(http::error::header_limit).category();
+    if (!is_http || error == http::error::end_of_stream || error == http::error::partial_message) return Close();
+    const bool is_large = error == http::error::header_limit || error == http::error::buffer_overflow;
+    Refuse(is_large ? 431 : 400,
+           is_large ? "head, trailers, or what is beside the body are too large" : error.message());
+  }
+
+  // Answers what is no request, and closes.
+  void Refuse(int status, std::string_view why) {
     is_refusing_ = true;
-    Answer& answer = NewAnswer();
-    Send(answer,
-         error == header_limit
-             ? Response{431, {{"content-type", "text/plain"}}, "the request's head is too large\n"}
-             : Response{400, {{"content-type", "text/plain"}}, absl::StrCat("bad HTTP: ", error.message(), "\n")});
+    Send(NewAnswer(), {status, {{"content-type", "text/plain"}}, absl::StrCat(std::string(why), "\n")});
   }
 
   void Handle();
@@ -195,7 +272,9 @@ class Server::Impl::Connection : public std::enable_shared_from_this<Connection>
 
   // While a request is answered nothing is read, but whether the client is still there.
   void LookAfterClient() {
+    if (std::exchange(is_looking_, true)) return;
     stream_.socket().async_wait(tcp::socket::wait_read, React([this, number = number_](error_code error) {
+                                  is_looking_ = false;
                                   if (answer_ == nullptr || error) return;
                                   // Left over from an earlier request.
                                   if (number != number_) return LookAfterClient();
@@ -222,7 +301,11 @@ class Server::Impl::Connection : public std::enable_shared_from_this<Connection>
     return head + "\r\n";
   }
 
+  // Whether it is the one that is being given, and has not come to its end.
+  bool IsOpen(const Answer& answer) const { return &answer == answer_.get() && !has_ended_; }
+
   void Queue(Piece piece) {
+    has_ended_ = piece.is_last;
     pieces_.push_back(std::move(piece));
     if (pieces_.size() == 1) WriteNext();
   }
@@ -257,7 +340,7 @@ class Server::Impl::Connection : public std::enable_shared_from_this<Connection>
 
   void Discard(size_t so_far) {
     buffer_.clear();
-    stream_.async_read_some(buffer_.prepare(64 << 10), React([this, so_far](error_code error, size_t size) {
+    stream_.async_read_some(buffer_.prepare(kReadBytes), React([this, so_far](error_code error, size_t size) {
                               if (error || so_far + size > kMaxLingerBytes) return Close();
                               Discard(so_far + size);
                             }));
@@ -277,19 +360,26 @@ class Server::Impl::Connection : public std::enable_shared_from_this<Connection>
 
   // The last that it does. An exchange that somebody still holds keeps it, but nobody waits for that.
   void Close() {
+    ReleaseBody();
     stream_.close();
     server_->Leave(*this);
   }
+
+  void ReleaseBody() { server_->Release(std::exchange(reserved_bytes_, 0)); }
 
   const std::shared_ptr<Impl> server_;
   beast::tcp_stream stream_;
   std::string client_;
   beast::flat_buffer buffer_;
   std::optional<beast::http::request_parser<beast::http::string_body>> parser_;
+  Request request_;            // the one that is being read
+  size_t reserved_bytes_ = 0;  // for its body
   bool is_reading_request_ = false;
   bool is_refusing_ = false;  // the request was not read to its end
   bool is_keeping_ = true;    // the connection is kept after this answer
   bool is_head_ = false;      // the answer has no body
+  bool has_ended_ = false;    // the last piece of the answer is queued
+  bool is_looking_ = false;   // after the client
   int64_t number_ = 0;        // of the request
   std::shared_ptr<Answer> answer_;
   std::function<void()> gone_;
@@ -329,49 +419,45 @@ class Server::Impl::Answer final : public Exchange, public std::enable_shared_fr
 };
 
 Server::Impl::Answer& Server::Impl::Connection::NewAnswer() {
-  is_keeping_ = !is_refusing_ && parser_->get().keep_alive() && !server_->is_draining();
+  // HTTP/1.0 would have to be told that it is kept.
+  is_keeping_ = !is_refusing_ && request_.takes_chunks && parser_->get().keep_alive() && !server_->is_draining();
   is_head_ = parser_->get().method() == beast::http::verb::head;
+  has_ended_ = false;
   ++number_;
   answer_ = std::make_shared<Answer>(shared_from_this());
   return *answer_;
 }
 
 void Server::Impl::Connection::Handle() {
-  auto& read = parser_->get();
-  Request request;
-  request.method = std::string(read.method_string());
-  const std::string target(read.target());
-  const size_t query = target.find('?');
-  request.path = target.substr(0, query);
-  if (query != std::string::npos) request.query = target.substr(query + 1);
-  for (const auto& field : read) request.headers.emplace(Lower(field.name_string()), std::string(field.value()));
-  request.is_too_large = is_refusing_;
-  if (!is_refusing_) request.body = std::move(read.body());
-  request.takes_chunks = read.version() >= 11;
-  request.client = client_;
+  request_.is_too_large = is_refusing_;
+  if (!is_refusing_) request_.body = std::move(parser_->get().body());
   NewAnswer();
+  // An answer may take long.
+  parser_.reset();
+  if (buffer_.size() == 0) buffer_.shrink_to_fit();
+  ReleaseBody();
   LookAfterClient();
-  server_->handler_(std::move(request), answer_);
+  server_->handler_(std::exchange(request_, {}), answer_);
 }
 
 void Server::Impl::Connection::Send(const Answer& answer, Response response) {
-  if (&answer != answer_.get()) return;
+  if (!IsOpen(answer)) return;
   std::string bytes = HeadOf(response, true);
   if (!is_head_) bytes += response.body;
   Queue({std::move(bytes), nullptr, true});
 }
 
 void Server::Impl::Connection::Begin(const Answer& answer, const Response& response) {
-  if (&answer == answer_.get()) Queue({HeadOf(response, false), nullptr});
+  if (IsOpen(answer)) Queue({HeadOf(response, false), nullptr});
 }
 
 void Server::Impl::Connection::Write(const Answer& answer, std::string piece, std::function<void(bool)> done) {
-  if (&answer != answer_.get()) return done(false);
+  if (!IsOpen(answer)) return done(false);
   Queue({absl::StrCat(absl::Hex(piece.size()), "\r\n", piece, "\r\n"), std::move(done)});
 }
 
 void Server::Impl::Connection::End(const Answer& answer) {
-  if (&answer == answer_.get()) Queue({"0\r\n\r\n", nullptr, true});
+  if (IsOpen(answer)) Queue({"0\r\n\r\n", nullptr, true});
 }
 
 void Server::Impl::Connection::OnGone(const Answer& answer, std::function<void()> gone) {
@@ -379,22 +465,40 @@ void Server::Impl::Connection::OnGone(const Answer& answer, std::function<void()
   gone_ = std::move(gone);
 }
 
+void Server::Impl::LeaveRoom() {
+  rlimit files{};
+  getrlimit(RLIMIT_NOFILE, &files);
+  const size_t half = files.rlim_cur / 2;
+  if (limits_.max_connections <= half) return;
+  Log(LogLevel::kWarning, "fewer connections by HTTP than set, so that files are left for others (ulimit -n)",
+      {{"connections", static_cast<int64_t>(half)}});
+  limits_.max_connections = half;
+}
+
+bool Server::Impl::Reserve(size_t bytes) {
+  if (reserved_bytes_.fetch_add(bytes, std::memory_order_relaxed) + bytes <= kMaxReservedBytes) return true;
+  Release(bytes);
+  return false;
+}
+
 absl::Status Server::Impl::Start(const std::string& listen) {
   const size_t colon = listen.rfind(':');
-  if (colon == std::string::npos) return absl::InvalidArgumentError(absl::StrCat(listen, " is not host:port"));
+  if (colon == std::string::npos) return absl::InvalidArgumentError("that is not host:port");
   std::string host = listen.substr(0, colon);
   if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
   error_code error;
   const auto endpoints = tcp::resolver(io_).resolve(host, listen.substr(colon + 1), tcp::resolver::passive, error);
-  if (error || endpoints.empty()) return absl::InvalidArgumentError(absl::StrCat(listen, ": ", error.message()));
+  if (error || endpoints.empty()) return absl::InvalidArgumentError(error.message());
   const tcp::endpoint endpoint = *endpoints.begin();
-  acceptor_.emplace(io_);
-  accept_pause_.emplace(io_);
+  LeaveRoom();
+  // One strand for both.
+  acceptor_.emplace(asio::make_strand(io_));
+  accept_pause_.emplace(acceptor_->get_executor());
   acceptor_->open(endpoint.protocol(), error);
   if (!error) acceptor_->set_option(tcp::acceptor::reuse_address(true), error);
   if (!error) acceptor_->bind(endpoint, error);
   if (!error) acceptor_->listen(tcp::acceptor::max_listen_connections, error);
-  if (error) return absl::UnavailableError(absl::StrCat(listen, ": ", error.message()));
+  if (error) return absl::UnavailableError(error.message());
   Accept();
   for (int i = 0; i < kThreads; ++i) threads_.emplace_back([this] { io_.run(); });
   Log(LogLevel::kInfo, "listening for HTTP",
@@ -454,19 +558,23 @@ void Server::Impl::Drain() {
 
 void Server::Impl::Stop(absl::Time deadline) {
   Drain();
-  const auto is_empty = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return connections_.empty(); };
-  {
+  const auto await_empty = [this](absl::Time until) {
+    const auto is_empty = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return connections_.empty(); };
     absl::MutexLock lock(&mutex_);
-    mutex_.AwaitWithDeadline(absl::Condition(&is_empty), deadline);
-  }
+    mutex_.AwaitWithDeadline(absl::Condition(&is_empty), until);
+  };
+  await_empty(std::min(deadline, absl::Now() + kLastRequests));
+  for (const auto& connection : connections()) connection->GiveUpReading();
+  await_empty(deadline);
   for (const auto& connection : connections()) connection->Abort();
-  {
-    absl::MutexLock lock(&mutex_);
-    mutex_.AwaitWithTimeout(absl::Condition(&is_empty), absl::Seconds(1));
-  }
+  await_empty(absl::Now() + absl::Seconds(1));
+  has_stopped_ = true;
   io_.stop();
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
+  // What was posted before: it holds connections, and they us.
+  io_.restart();
+  io_.poll();
 }
 
 Server::Server(const Limits& limits, Handler handler) : impl_(std::make_shared<Impl>(limits, std::move(handler))) {}

@@ -37,9 +37,10 @@ void Unsubscribing::Take(const Request& request, std::shared_ptr<Exchange> excha
   const auto call = std::make_shared<Call>();
   call->context.AddMetadata(kClientMetadata, request.client);
   call->request.set_token(request.path.substr(kPath.size()));
-  stub_->async()->Unsubscribe(
-      &call->context, &call->request, &call->response,
-      [call, exchange = std::move(exchange)](const grpc::Status& status) { exchange->Send(PageFor(status)); });
+  stub_->async()->Unsubscribe(&call->context, &call->request, &call->response,
+                              [call, exchange = std::move(exchange)](const grpc::Status& status) {
+                                exchange->Post([exchange, status] { exchange->Send(PageFor(status)); });
+                              });
 }
 
 }  // namespace parley::gateway::http

@@ -85,7 +85,7 @@ std::string ToUnpaddedBase64(std::string_view bytes) {
 }
 
 std::string ShownValue(const std::string& name, const std::string& value) {
-  return name.ends_with("-bin") ? ToUnpaddedBase64(value) : value;
+  return IsBinary(name) ? ToUnpaddedBase64(value) : value;
 }
 
 void AddMetadata(Headers& headers, const Headers& metadata, const std::string& prefix) {
@@ -99,12 +99,6 @@ std::string Envelope(unsigned char flags, std::string_view message) {
   bytes.push_back(static_cast<char>(flags));
   for (const int shift : {24, 16, 8, 0}) bytes.push_back(static_cast<char>((size >> shift) & 0xff));
   return bytes.append(message);
-}
-
-absl::Status BadRequest(std::string_view field, std::string_view why) {
-  FieldViolations fields;
-  fields.Add(field, why);
-  return fields.ToStatus();
 }
 
 absl::Status Compressed() {
@@ -213,9 +207,9 @@ Headers ParseQuery(std::string_view query) {
   const auto unescape = [](absl::string_view text) {
     std::string bytes;
     for (size_t i = 0; i < text.size(); ++i) {
-      std::uint32_t byte;
-      if (text[i] == '%' && i + 2 < text.size() && absl::SimpleHexAtoi(text.substr(i + 1, 2), &byte)) {
-        bytes.push_back(static_cast<char>(byte));
+      if (text[i] == '%' && i + 2 < text.size() && absl::ascii_isxdigit(static_cast<unsigned char>(text[i + 1])) &&
+          absl::ascii_isxdigit(static_cast<unsigned char>(text[i + 2]))) {
+        bytes += absl::HexStringToBytes(text.substr(i + 1, 2));
         i += 2;
       } else {
         bytes.push_back(text[i] == '+' ? ' ' : text[i]);
@@ -234,24 +228,24 @@ Headers ParseQuery(std::string_view query) {
 absl::StatusOr<std::string> MessageIn(const Wire& wire, const Request& request) {
   if (wire.protocol == Wire::Protocol::kConnect) {
     const std::string_view version = request.Header("connect-protocol-version");
-    if (!version.empty() && version != "1") return BadRequest("connect-protocol-version", "must be 1");
+    if (!version.empty() && version != "1") return BadField("connect-protocol-version", "must be 1");
     return IsIdentity(request.Header("content-encoding")) ? absl::StatusOr<std::string>(request.body) : Compressed();
   }
   std::string bytes = request.body;
   if (wire.is_text) {
     auto decoded = FromText(bytes);
-    if (!decoded) return BadRequest("request", "the body is no base64");
+    if (!decoded) return BadField("request", "the body is no base64");
     bytes = *std::move(decoded);
   }
-  if (bytes.size() < kEnvelopeBytes) return BadRequest("request", "is required: the call has no message");
+  if (bytes.size() < kEnvelopeBytes) return BadField("request", "is required: the call has no message");
   const auto at = [&bytes](size_t i) { return static_cast<std::uint32_t>(static_cast<unsigned char>(bytes[i])); };
   if ((at(0) & kCompressed) != 0) return Compressed();
   const size_t size = at(1) << 24 | at(2) << 16 | at(3) << 8 | at(4);
   if (at(0) != 0 || size > bytes.size() - kEnvelopeBytes) {
-    return BadRequest("request", "the body is not one message in its envelope");
+    return BadField("request", "the body is not one message in its envelope");
   }
   if (size < bytes.size() - kEnvelopeBytes)
-    return BadRequest("request", "the body is more than one message in its envelope");
+    return BadField("request", "the body is more than one message in its envelope");
   return bytes.substr(kEnvelopeBytes);
 }
 
@@ -298,7 +292,7 @@ absl::StatusOr<absl::Duration> TimeoutOf(const Wire& wire, const Request& reques
         unit = absl::Nanoseconds(1);
         break;
       default:
-        return BadRequest(name, "must be at most eight digits and one of H, M, S, m, u, n");
+        return BadField(name, "must be at most eight digits and one of H, M, S, m, u, n");
     }
     text.remove_suffix(1);
   }
@@ -306,8 +300,8 @@ absl::StatusOr<absl::Duration> TimeoutOf(const Wire& wire, const Request& reques
                          std::all_of(text.begin(), text.end(), [](unsigned char c) { return absl::ascii_isdigit(c); });
   int64_t number = 0;
   if (!is_number || !absl::SimpleAtoi(absl::string_view(text.data(), text.size()), &number)) {
-    return BadRequest(name, is_grpc ? "must be at most eight digits and one of H, M, S, m, u, n"
-                                    : "must be milliseconds, at most ten digits");
+    return BadField(name, is_grpc ? "must be at most eight digits and one of H, M, S, m, u, n"
+                                  : "must be milliseconds, at most ten digits");
   }
   return number * unit;
 }
@@ -316,13 +310,16 @@ absl::StatusOr<Headers> MetadataIn(const Request& request) {
   Headers metadata;
   FieldViolations fields;
   for (const auto& [name, value] : request.headers) {
-    if (IsOfHttp(name) || !IsLegal(name, value)) continue;
-    if (!name.ends_with("-bin")) {
+    if (IsOfHttp(name) || !IsLegal(name, "")) continue;
+    if (IsBinary(name)) {
+      auto bytes = FromBase64(value);
+      if (!bytes) fields.Add(name, "is no base64");
+      if (bytes) metadata.emplace(name, *std::move(bytes));
+    } else if (IsLegal(name, value)) {
       metadata.emplace(name, value);
-    } else if (auto bytes = FromBase64(value)) {
-      metadata.emplace(name, *std::move(bytes));
-    } else {
-      fields.Add(name, "is no base64");
+    } else if (name == "authorization" || name.starts_with("parley-")) {
+      // To be refused, and not to be passed over as if it were not there.
+      metadata.emplace(name, "");
     }
   }
   PARLEY_RETURN_IF_ERROR(fields.ToStatus());

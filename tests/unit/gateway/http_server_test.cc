@@ -213,6 +213,58 @@ TEST_F(HttpServer, RefusesWhatIsNoHttp) {
   EXPECT_EQ(requests_, 0);
 }
 
+TEST_F(HttpServer, RefusesWhatOthersMayReadOtherwise) {
+  Start();
+  const std::string next = "GET /next HTTP/1.1\r\nHost: x\r\n\r\n";
+  const std::string chunks = "0\r\n\r\n" + next;
+  for (const std::string& request : {
+           "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n" + next,
+           "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked, identity\r\n\r\n" + next,
+           "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: xchunked\r\nContent-Length: 0\r\n\r\n" + next,
+           "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n" + chunks,
+           "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks,
+           "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nContent-Length: 5\r\n\r\n" + next,
+           "POST / HTTP/1.0\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks,
+           "GET / HTTP/1.1\r\n\r\n" + next,
+           "GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n" + next,
+       }) {
+    Client client(port_);
+    client.Send(request);
+    EXPECT_THAT(client.ReadToTheEnd(), StartsWith("HTTP/1.1 400 ")) << request;
+  }
+  EXPECT_EQ(requests_, 0);
+}
+
+TEST_F(HttpServer, BoundsWhatIsBesideTheBody) {
+  Start();
+  const std::string head = "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+  std::string trailers;
+  for (int i = 0; i < 10000; ++i) trailers += "x-a: 1\r\n";
+  for (const std::string& rest :
+       {"2;" + std::string(100000, 'x'), "0\r\nx-a: " + std::string(100000, 'x'), "0\r\n" + trailers}) {
+    Client client(port_);
+    client.Send(head + rest);
+    EXPECT_THAT(client.ReadToTheEnd(), StartsWith("HTTP/1.1 431 ")) << rest.substr(0, 10);
+  }
+  EXPECT_EQ(requests_, 0);
+}
+
+TEST_F(HttpServer, TrailersAreNoHeaders) {
+  Start();
+  Client client(port_);
+  client.Send("POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX-Mine: 1\r\n\r\n");
+  EXPECT_THAT(client.ReadUntil("."), EndsWith("POST /a  a  127.0.0.1 1."));
+}
+
+TEST_F(HttpServer, TakesWholeAddresses) {
+  Start();
+  for (const char* address : {"http://x/a?b", "https://x:1/a?b"}) {
+    Client client(port_);
+    client.Send(absl::StrCat("GET ", address, " HTTP/1.1\r\nHost: x\r\n\r\n"));
+    EXPECT_THAT(client.ReadUntil("."), EndsWith("GET /a b   127.0.0.1 1."));
+  }
+}
+
 TEST_F(HttpServer, NoticesThatAClientHasGone) {
   Start();
   Client client(port_);
@@ -262,7 +314,7 @@ TEST_F(HttpServer, GivesUpARequestThatDoesNotCome) {
 }
 
 TEST_F(HttpServer, ClosesWhatIsIdle) {
-  Start({.idle = absl::Milliseconds(300)});
+  Start({.idle = absl::Seconds(1)});
   Client client(port_);
   client.Send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
   EXPECT_THAT(client.ReadToTheEnd(), EndsWith("GET /    127.0.0.1 1."));

@@ -47,6 +47,22 @@ TEST(Json, SaysWhatIsWrong) {
   }
 }
 
+TEST(Json, WhatItQuotesHasABound) {
+  const std::string large(1000000, 'a');
+  for (const std::string& json :
+       {"{\"" + large + "\":1}", "{\"event\":{\"" + large + "\":1}}", "{\"requestId\":" + large + "}",
+        "{\"event\":{\"revision\":\"" + large + "\"}}", large}) {
+    const absl::Status status = ToBinary(kRequest, json).status();
+    EXPECT_THAT(status, Fails(absl::StatusCode::kInvalidArgument, error::v1::INVALID_FIELDS));
+    EXPECT_LT(status.message().size(), 500U);
+  }
+  // In whole characters.
+  std::string letters = "a";
+  for (int i = 0; i < 1000; ++i) letters += "\xc3\xa9";
+  const std::string cut(ToBinary(kRequest, "{\"" + letters + "\":1}").status().message());
+  EXPECT_THAT(cut, HasSubstr("\xc3\xa9... is no field"));
+}
+
 TEST(Json, DepthHasABound) {
   std::string deep;
   for (int i = 0; i < 50000; ++i) deep += "{\"event\":";

@@ -100,8 +100,9 @@ TEST(Wire, TakesTheMessageOfAGet) {
 }
 
 TEST(Wire, TakesEscapesAsTheyAre) {
-  EXPECT_THAT(ParseQuery("a=%4&b=%zz&c=%41%&=d&e"),
-              UnorderedElementsAre(Pair("a", "%4"), Pair("b", "%zz"), Pair("c", "A%"), Pair("e", "")));
+  EXPECT_THAT(
+      ParseQuery("a=%4&b=%zz&c=%41%&=d&e&f=%+4%0"),
+      UnorderedElementsAre(Pair("a", "%4"), Pair("b", "%zz"), Pair("c", "A%"), Pair("e", ""), Pair("f", "% 4%0")));
 }
 
 TEST(Wire, KnowsHowLongTheCallerWaits) {
@@ -142,6 +143,11 @@ TEST(Wire, PassesOnWhatIsMeantForTheService) {
               IsOkAndHolds(UnorderedElementsAre(Pair("authorization", "Bearer x"),
                                                 Pair("parley-act-for", "a@example.org"), Pair("x-mine", "1"),
                                                 Pair("x-mine", "2"), Pair("x-mine-bin", std::string("\0\1\xff", 3)))));
+  // gRPC knows no such name, and would end the process.
+  EXPECT_THAT(MetadataIn(With("", {{"-bin", "AA"}})), IsOkAndHolds(UnorderedElementsAre(Pair("-bin", "AA"))));
+  // What says who calls is not passed over.
+  EXPECT_THAT(MetadataIn(With("", {{"authorization", "Bearer \xff"}, {"parley-act-for", "\xff"}})),
+              IsOkAndHolds(UnorderedElementsAre(Pair("authorization", ""), Pair("parley-act-for", ""))));
   EXPECT_THAT(MetadataIn(With("", {{"x-mine-bin", "!"}})),
               Fails(absl::StatusCode::kInvalidArgument, error::v1::INVALID_FIELDS));
 }
