@@ -69,7 +69,7 @@ export class Reader {
     this.context.on('console', (message) => {
       const text = message.text();
       this.leak('console', text);
-      // An answer that is an error is told so by the browser itself.
+      // The browser itself tells of answers that are errors.
       const answer = /^Failed to load resource: (the server responded with|net::ERR_)/.test(text);
       if (message.type() === 'error' && !answer) this.findings.push(`console: ${text}`);
     });
@@ -161,6 +161,7 @@ export class Reader {
 
   // No findings of axe in either colour scheme, and nothing wider than 360 pixels.
   async checkLook(what) {
+    await this.checkLeaks();
     for (const colorScheme of ['light', 'dark']) {
       await this.page.emulateMedia({colorScheme, reducedMotion: 'reduce'});
       await this.page.evaluate(axe);
@@ -174,8 +175,10 @@ export class Reader {
     await this.page.emulateMedia({colorScheme: 'light', reducedMotion: 'reduce'});
     const width = await this.page.evaluate(() => document.documentElement.scrollWidth);
     if (width > this.options.viewport.width) this.findings.push(`${what}: ${width} pixels wide`);
-    const small = await this.page.evaluate(() => [...document.querySelectorAll('button, .button, summary, select, input:not([type=checkbox]), #events a, label:has(input)')]
-      .filter((node) => node.getClientRects().length && node.getBoundingClientRect().height < 44).map((node) => node.id || node.textContent));
+    const small = await this.page.evaluate(() =>
+      [...document.querySelectorAll('button, .button, summary, select, input:not([type=checkbox]), #events a, label:has(input)')]
+        .filter((node) => node.getClientRects().length && node.getBoundingClientRect().height < 44)
+        .map((node) => node.id || node.textContent));
     if (small.length) this.findings.push(`${what}: lower than 44 pixels: ${small}`);
   }
 }

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import {test} from './browser.js';
-import {address, call, confirm, createEvent, getLog, guestLink, look, member, memberLink, slot, until, update} from './parley.js';
+import {
+  address, call, confirm, createEvent, getLog, guestLink, look, member, memberLink, slot, until, update,
+} from './parley.js';
 
 const [first, second, third, fourth] = [4, 5, 6, 7].map((day) => slot(`2027-01-0${day}T09:00:00Z`));
 
@@ -24,7 +26,7 @@ test('another\'s change is shown, and the reader\'s choice kept', async (open) =
     /No longer proposed\s+Tue 5 January 2027, 10:00 – 11:00\s+New\s+Thu 7 January 2027, 10:00 – 11:00\s+New title\s+Changed/);
   await reader.sees('#title', 'Changed');
   await reader.seesMarks(['', 'no longer proposed, will be proposed again', '', 'new']);
-  assert.deepEqual(await ticks(reader), [false, true, true, false]);
+  await reader.comesTo([false, true, true, false], () => ticks(reader));
   await reader.checkLook('changed meanwhile');
   await reader.tick('5 January', false);
   await reader.seesMarks(['', 'no longer proposed', '', 'new']);
@@ -40,7 +42,7 @@ test('the reader can drop the choice and take the present times', async (open) =
   await reader.tick('4 January', false);
   await update(event, ada.key, [first, fourth]);
   await reader.press('Drop my choice, take the present times');
-  assert.deepEqual(await ticks(reader), [true, true]);
+  await reader.comesTo([true, true], () => ticks(reader));
   await reader.seesMarks(['', '']);
   await reader.press('Confirm these 2 times');
   await reader.sees('#status', 'You have confirmed 2 times.');
@@ -50,7 +52,7 @@ test('who has chosen nothing sees the present times alone', async (open) => {
   const {ada, event, reader} = await prepare(open);
   await update(event, ada.key, [second, fourth]);
   await reader.sees('#status', `${ada.address} took out 2 and proposed 1, which leaves 2.`);
-  assert.deepEqual(await ticks(reader), [true, true]);
+  await reader.comesTo([true, true], () => ticks(reader));
   assert.equal(await reader.$('#changed').isVisible(), false);
   await reader.press('Confirm these 2 times');
   await reader.sees('#parties .yes >> nth=1', 'confirmed');
@@ -67,7 +69,7 @@ test('a choice that comes too late changes nothing, and can be sent again', asyn
   await reader.press('Send my choice');
   await reader.sees('#status', 'Somebody was faster: the event has changed, and nothing was sent.');
   await reader.sees('#changed', 'changed this event meanwhile');
-  assert.deepEqual(await ticks(reader), [false, true, true, false]);
+  await reader.comesTo([false, true, true, false], () => ticks(reader));
   assert.deepEqual((await look(event, ada.key)).slots, [first, second, fourth]);
   await reader.page.unroute('**/UpdateEvent');
   await reader.press('Send my choice');
@@ -109,14 +111,14 @@ test('offline: what is there stays, and goes on by itself', async (open) => {
   const {ada, event, reader} = await prepare(open);
   await reader.context.setOffline(true);
   await reader.sees('#away', 'No connection. What you see may be old; your choice is kept.');
-  assert.equal(await reader.$('#send').getAttribute('aria-disabled'), 'true');
+  await reader.comesTo('true', () => reader.$('#send').getAttribute('aria-disabled'));
   await reader.tick('4 January', false);
   await reader.checkLook('offline');
   await update(event, ada.key, [first, second]);
   await reader.context.setOffline(false);
   await reader.sees('#away', /^$/);
   await reader.sees('#changed', 'changed this event meanwhile');
-  assert.deepEqual(await ticks(reader), [false, true, true]);
+  await reader.comesTo([false, true, true], () => ticks(reader));
   await reader.press('Send my choice');
   await reader.sees('#status', 'Your choice is sent: 2 times.');
 });
@@ -201,7 +203,9 @@ test('who presses again after no answer came sends the same', async (open) => {
 test('too many mails are told', async (open) => {
   const {ada, event, reader} = await prepare(open);
   for (let mail = 0; mail < 10; mail++) {
-    await call('notification.v1.NotificationService/NotifyParties', {event: event.name, recipients: [ada.address], etag: event.etag}, ada.key);
+    await call('notification.v1.NotificationService/NotifyParties', {
+      event: event.name, recipients: [ada.address], etag: event.etag,
+    }, ada.key);
   }
   await reader.$('#title').click();
   await reader.sees('#parties', '(you)');

@@ -44,7 +44,7 @@ test('three readers in three zones agree on a time', async (open) => {
   await berlin.sees('#status', 'Your choice is sent: 2 times.');
   for (const reader of [york, kolkata]) {
     await reader.sees('#status', `${bea} narrowed the times to 2.`);
-    assert.equal(await reader.$('#rows li').count(), 2);
+    await reader.comesTo(2, () => reader.$('#rows li').count());
   }
   await york.sees('#send', 'Confirm these 2 times');
   await york.sees('#parties .yes', bea);

@@ -58,7 +58,7 @@ export const getLog = async (event) =>
 
 export const viewsOf = async (event) => (await getLog(event)).filter((entry) => entry.occurrence === 'VIEW').length;
 
-// The event as it stands, from the watch's side of things: a list writes no entry either.
+// The event as it stands: a list writes no entry either.
 export async function look(event, key) {
   const {events} = await call('event.v1.EventService/ListEvents', {pageSize: 100}, key);
   return events.find((each) => each.name === event.name);

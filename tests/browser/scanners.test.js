@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import {test} from './browser.js';
-import {address, createEvent, getLog, guestLink, look, member, memberLink, site, slot, staff, until, viewsOf} from './parley.js';
+import {
+  address, createEvent, getLog, guestLink, look, member, memberLink, site, slot, staff, until, viewsOf,
+} from './parley.js';
 
 const slots = [slot('2027-01-04T09:00:00Z')];
 
@@ -30,7 +32,9 @@ test('a scanner that runs scripts writes nothing; a reader is told of once', asy
   await reader.sees('#title', 'Scanned');
   // What a script makes up is no gesture.
   await reader.page.evaluate(() => {
-    for (const type of ['pointerdown', 'keydown', 'wheel', 'touchstart']) document.body.dispatchEvent(new Event(type, {bubbles: true}));
+    for (const type of ['pointerdown', 'keydown', 'wheel', 'touchstart']) {
+      document.body.dispatchEvent(new Event(type, {bubbles: true}));
+    }
     document.querySelector('#history summary').click();
     scrollTo(0, 500);
   });
@@ -38,9 +42,17 @@ test('a scanner that runs scripts writes nothing; a reader is told of once', asy
   assert.deepEqual(await getLog(event), before);
   assert.deepEqual(reader.calls.filter((method) => method === 'GetEvent'), []);
 
+  // Gestures while the first one is told, and after.
+  let answer;
+  await reader.page.route('**/GetEvent', async (route) => {
+    await new Promise((resolve) => { answer = resolve; });
+    await route.continue();
+  });
   await reader.page.mouse.click(5, 5);
-  await reader.sees('#entries', 'You looked at it.');
   await reader.page.mouse.click(5, 6);
+  await until('GetEvent', () => answer);
+  answer();
+  await reader.sees('#entries', 'You looked at it.');
   await reader.page.keyboard.press('Tab');
   await reader.page.mouse.wheel(0, 100);
   assert.equal(await viewsOf(event), 1);

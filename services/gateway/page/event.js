@@ -100,7 +100,8 @@ const alike = (one, other) => !!one && one.toLowerCase() === (other ?? '').toLow
 
 // The reader's address. A guest's is told by the first entry that was written with the guest's link.
 export function readersAddress({reader, entries}) {
-  return reader.address || entries.find((entry) => reader.token && entry.data.emailToken === reader.token)?.effector || '';
+  const own = (entry) => reader.token && entry.data.emailToken === reader.token;
+  return reader.address || entries.find(own)?.effector || '';
 }
 
 export function readersParty(state) {

@@ -11,7 +11,8 @@ export function open(link, path, key) {
   link.href = path;
   link.onclick = link.onauxclick = (event) => {
     event.preventDefault();
-    if (event.button || event.ctrlKey || event.metaKey || event.shiftKey) window.open(`${path}#${key}`, '_blank', 'noopener');
+    const aside = event.button || event.ctrlKey || event.metaKey || event.shiftKey;
+    if (aside) window.open(`${path}#${key}`, '_blank', 'noopener');
     else location.assign(`${path}#${key}`);
   };
 }

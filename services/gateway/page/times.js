@@ -127,7 +127,8 @@ export function sameClocks({start, end}, one, other) {
 // 1 hour 30 minutes
 export function span(milliseconds) {
   const minutes = Math.max(1, Math.round(milliseconds / minute));
-  const units = [['day', Math.floor(minutes / 1440)], ['hour', Math.floor(minutes / 60) % 24], ['minute', minutes % 60]];
+  const hours = Math.floor(minutes / 60);
+  const units = [['day', Math.floor(hours / 24)], ['hour', hours % 24], ['minute', minutes % 60]];
   return units.filter(([, number]) => number).map(([unit, number]) => `${number} ${unit}${number === 1 ? '' : 's'}`)
     .join(' ');
 }

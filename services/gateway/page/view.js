@@ -175,7 +175,8 @@ function drawAction(state, now, open, {busy, live, sure}) {
   show($('sure'), asking);
   show($('send'), !asking);
   if (!asking) return;
-  write($('sure-text'), act.kind === 'confirm' ? 'No time is proposed now. When enough have confirmed that, the event is given up.'
+  write($('sure-text'), act.kind === 'confirm'
+    ? 'No time is proposed now. When enough have confirmed that, the event is given up.'
     : 'All times are then taken out. The others can propose new ones, or agree that no time suits.');
   write($('yes'), act.kind === 'confirm' ? 'Yes, no time suits' : 'Yes, none of them suit');
   enable($('yes'), live);
@@ -225,7 +226,8 @@ export function drawHistory(state, zone, all) {
   const shown = entries.map((entry, index) => ({entry, before: entries[index - 1]})).slice(from).reverse();
   keyed($('entries'), shown, ({entry}) => `${entry.sequence}`, ({entry}) => {
     const item = element('li');
-    const time = element('time', `${dayName(entry.at, zone)}, ${clock(Math.floor(entry.at / minute) * minute, zone)}`, 'small');
+    const at = Math.floor(entry.at / minute) * minute;
+    const time = element('time', `${dayName(at, zone)}, ${clock(at, zone)}`, 'small');
     time.dateTime = entry.createTime;
     item.append(time, element('span'));
     return item;
@@ -237,7 +239,8 @@ export function drawHistory(state, zone, all) {
 
 function asksWords(state) {
   const {initiator} = state.event;
-  return isReader(state, initiator) ? 'You ask about' : `${who(state, initiator)} asks ${isParty(state) ? 'you ' : ''}about`;
+  if (isReader(state, initiator)) return 'You ask about';
+  return `${who(state, initiator)} asks ${isParty(state) ? 'you ' : ''}about`;
 }
 
 // `ended`: nothing more can be done here; `live`: there is a connection.

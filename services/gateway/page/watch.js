@@ -4,8 +4,8 @@ import {stream} from './api.js';
 
 const longest = 30_000;
 
-// Tells `message` each message, `away` that there is no connection (and for how long at least, where the server said so), `ended` how it ended for good: with a
-// failure, or without one where there is nothing more to come. `anew` says that all is told again from the first entry.
+// Tells `message` each message; `away` that there is no connection, with the failure; `ended` that nothing more comes,
+// with the failure, or without one where the event was deleted. `anew` says that all is told again from the first entry.
 export function follow(name, key, {message, away, ended, anew}) {
   let after = '0';
   let breaks = 0;

@@ -18,13 +18,15 @@ export const states = {
 export function buttonWords({kind, why, unsure, slots}) {
   if (kind === 'update') return unsure ? 'None of these times suit' : 'Send my choice';
   if (why === 'many') return 'Send my choice';
-  if (why === 'done') return slots.length ? `You have confirmed ${these(slots.length)}` : 'You have confirmed that no time suits';
-  return unsure || !slots.length ? 'Confirm that no time suits' : `Confirm ${these(slots.length)}`;
+  const what = slots.length ? these(slots.length) : 'that no time suits';
+  return why === 'done' ? `You have confirmed ${what}` : `Confirm ${what}`;
 }
 
 export function hintWords({kind, why, unsure}, byOthers) {
   if (why === 'many') return 'At most 30 times can be proposed. Untick some.';
-  if (why === 'staff') return 'You are staff and no party of this event: you can look and change the times, but not confirm them.';
+  if (why === 'staff') {
+    return 'You are staff and no party of this event: you can look and change the times, but not confirm them.';
+  }
   if (why === 'done') return byOthers ? 'Now it is up to the others.' : '';
   if (kind === 'update' && !unsure) return 'The others then see your choice in place of the present times.';
   return '';
@@ -40,8 +42,10 @@ export function quorumWords(event) {
   return `${confirmed} of ${all} ${confirmed === 1 ? 'has' : 'have'} confirmed so far. ${rule}`;
 }
 
-export const who = (state, address) => isReader(state, address) ? 'You' : address === 'erased' ? 'Somebody who was erased'
-  : address;
+export function who(state, address) {
+  if (isReader(state, address)) return 'You';
+  return address === 'erased' ? 'Somebody who was erased' : address;
+}
 
 function slotsWords(entry, before) {
   if (!before) return entry.slots.length ? `proposed ${count(entry.slots.length, 'time')}` : 'asked, without times yet';
@@ -67,7 +71,8 @@ export function entryWords(state, entry, before) {
   const did = [];
   if (entry.occurrence === 'VIEW') did.push('looked at it');
   if (data.opened || data.slotsChanged) did.push(slotsWords(entry, data.opened ? null : before));
-  else if (data.affirmed) did.push(entry.slots.length ? `confirmed ${count(entry.slots.length, 'time')}` : 'confirmed that no time suits');
+  else if (data.affirmed && entry.slots.length) did.push(`confirmed ${count(entry.slots.length, 'time')}`);
+  else if (data.affirmed) did.push('confirmed that no time suits');
   if (data.title) did.push(`changed the title to “${data.title}”`);
   if (data.timeZone) did.push(`changed the time zone to ${data.timeZone}`);
   if (data.predecessor) did.push('made this from an earlier event');
@@ -79,7 +84,9 @@ export function entryWords(state, entry, before) {
 }
 
 // What is announced as it happens: not that somebody looked, nor what a notice tells.
-export const isNews = (state, entry) => !isReader(state, entry.effector) && !entry.data.deleted && (entry.occurrence === 'UPDATE' || entry.data.affirmed);
+export function isNews(state, {effector, occurrence, data}) {
+  return !isReader(state, effector) && !data.deleted && (occurrence === 'UPDATE' || data.affirmed);
+}
 
 export function changeWords(changes, zone, state) {
   const lines = [];
@@ -93,43 +100,52 @@ export function changeWords(changes, zone, state) {
 
 export function expiryWords(reader, zone, now) {
   if (!reader.guest) return '';
-  return `This link is yours alone: whoever has it can act in your name. It is good until ${dayName(reader.expires, zone)}, ` +
-    `${clock(Math.floor(reader.expires / minute) * minute, zone)}, for another ${roughly(reader.expires - now)}.`;
+  const until = Math.floor(reader.expires / minute) * minute;
+  return 'This link is yours alone: whoever has it can act in your name. ' +
+    `It is good until ${dayName(until, zone)}, ${clock(until, zone)}, for another ${roughly(reader.expires - now)}.`;
 }
 
 // Why a press did nothing.
 export function failureWords(failure) {
-  if (failure.reason === 'ETAG_MISMATCH') return 'Somebody was faster: the event has changed, and nothing was sent. Look at what changed, then send again.';
+  if (failure.reason === 'ETAG_MISMATCH') {
+    return 'Somebody was faster: the event has changed, and nothing was sent. Look at what changed, then send again.';
+  }
   if (failure.reason === 'EVENT_CLOSED') return 'The event was closed meanwhile. Nothing was sent.';
   if (failure.code === 'resource_exhausted') {
-    return `Too much for now. Try again in ${failure.retryDelay ? roughly(failure.retryDelay) : 'a minute'}. Nothing was sent.`;
+    const wait = failure.retryDelay ? roughly(failure.retryDelay) : 'a minute';
+    return `Too much for now. Try again in ${wait}. Nothing was sent.`;
   }
   if (failure.passing) return 'No answer came. Press again when the connection is back: nothing happens twice.';
   if (failure.reason === 'PERMISSION_DENIED') return 'You may not do this. Nothing was sent.';
   return `This was refused: ${failure.message}`;
 }
 
+const notices = {
+  home: () => ['Parley',
+    'Parley helps people to agree on a time. To take part, open the link in the mail that you got.'],
+  nokey: () => ['This link is not complete',
+    'The part behind the # is missing. Open the link in your mail once more, whole; or have a new one sent to you.',
+    'ask'],
+  expired: () => ['Your link has expired',
+    'Links are good for some days only. A new one can be mailed to the address that this one was for.',
+    'renew'],
+  withdrawn: ({guest}) => guest
+    ? ['This link does not open anything any more',
+      'It was withdrawn, the event was deleted, or a part of the link is missing. If you take part in the event, you ' +
+        'can have a new link sent to you.',
+      'ask']
+    : ['This key does not open anything', 'It was withdrawn, or a part of it is missing.'],
+  denied: ({guest}) => ['This key does not open this event',
+    guest ? 'The link in a mail opens one event: the one that the mail is about.'
+      : 'You are no party of it, or it does not exist.'],
+  deleted: ({deleted, state}) => ['The event was deleted',
+    (deleted ? `${who(state, deleted.effector)} deleted it. ` : '') +
+      'It is gone for everybody; nothing is agreed by it any more.'],
+  broken: () => ['Something went wrong', 'This page cannot show the event. Open the link again later.'],
+};
+
 // Why there is nothing to see, or nothing more: a heading, a text, and the control that helps.
-export function noticeWords(kind, {guest, deleted, state} = {}) {
-  switch (kind) {
-    case 'nokey':
-      return ['This link is not complete', 'The part behind the # is missing. Open the link in your mail once more, whole; or have a new one sent to you.', 'ask'];
-    case 'home':
-      return ['Parley', 'Parley helps people to agree on a time. To take part, open the link in the mail that you got.', ''];
-    case 'expired':
-      return ['Your link has expired', 'Links are good for some days only. A new one can be mailed to the address that this one was for.', 'renew'];
-    case 'withdrawn':
-      return guest
-        ? ['This link does not open anything any more', 'It was withdrawn, the event was deleted, or a part of the link is missing. If you take part in the event, you can have a new link sent to you.', 'ask']
-        : ['This key does not open anything', 'It was withdrawn, or a part of it is missing.', ''];
-    case 'denied':
-      return ['This key does not open this event', guest ? 'The link in a mail opens one event: the one that the mail is about.' : 'You are no party of it, or it does not exist.', ''];
-    case 'deleted':
-      return ['The event was deleted', deleted ? `${who(state, deleted.effector)} deleted it. It is gone for everybody; nothing is agreed by it any more.` : 'It is gone for everybody.', ''];
-    default:
-      return ['Something went wrong', 'This page cannot show the event. Open the link again later.', ''];
-  }
-}
+export const noticeWords = (kind, about) => notices[kind](about);
 
 export function kindOf(failure) {
   return {
