@@ -27,7 +27,7 @@ constexpr std::string_view kTokenService = "the token service";
 constexpr std::string_view kScheme = "bearer ";
 constexpr size_t kMaxKeySize = 256;
 
-std::string_view View(grpc::string_ref text) { return {text.data(), text.size()}; }
+std::string_view View(const grpc::string_ref& text) { return {text.data(), text.size()}; }
 
 // What RFC 6750 lets a bearer token be.
 bool IsKeyCharacter(unsigned char c) {
@@ -74,7 +74,7 @@ absl::StatusOr<Credential> CredentialOf(const CheckCredentialResponse& response)
 // As the caller of the gateway sees it.
 absl::Status ErrorOf(const grpc::Status& status) {
   if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) return Unavailable(kTokenService);
-  const absl::Status error = rpc::FromGrpc(status, kTokenService);
+  absl::Status error = rpc::FromGrpc(status, kTokenService);
   // It is not the caller's credential that is missing there, but ours.
   if (ReasonOf(error) == error::v1::CREDENTIAL_MISSING) {
     return Internal("the token service does not accept the gateway's signature: are their principal-secrets the same?");

@@ -11,8 +11,8 @@ HttpGateway::HttpGateway(const Upstreams& upstreams, rpc::Limiter& limiter, Cors
     : upstreams_(upstreams),
       limiter_(limiter),
       cors_(std::move(cors)),
-      server_(limits, [this](Request request, std::shared_ptr<Exchange> exchange) {
-        Take(std::move(request), std::move(exchange));
+      server_(limits, [this](const Request& request, std::shared_ptr<Exchange> exchange) {
+        Take(request, std::move(exchange));
       }) {}
 
 absl::Status HttpGateway::Start(const std::string& listen, grpc::Server& server) {
@@ -22,7 +22,7 @@ absl::Status HttpGateway::Start(const std::string& listen, grpc::Server& server)
   const auto channel = server.InProcessChannel(arguments);
   calls_.emplace(upstreams_, limiter_, channel);
   unsubscribing_.emplace(channel);
-  const absl::Status started = server_.Start(listen);
+  absl::Status started = server_.Start(listen);
   if (started.ok()) return started;
   Stop(absl::InfinitePast());
   return {started.code(), absl::StrCat("cannot serve HTTP on ", listen, " (PARLEY_HTTP_LISTEN): ", started.message())};
@@ -35,7 +35,7 @@ void HttpGateway::Stop(absl::Time deadline) {
   unsubscribing_.reset();
 }
 
-void HttpGateway::Take(Request request, std::shared_ptr<Exchange> exchange) {
+void HttpGateway::Take(const Request& request, std::shared_ptr<Exchange> exchange) {
   if (Calls::IsCall(request.path)) {
     if (request.method == "OPTIONS") return exchange->Send(cors_.AnswerPreflight(request));
     return calls_->Take(request, std::move(exchange), cors_.HeadersFor(request));

@@ -26,7 +26,7 @@ class HttpGateway {
   void Stop(absl::Time deadline);
 
  private:
-  void Take(Request request, std::shared_ptr<Exchange> exchange);
+  void Take(const Request& request, std::shared_ptr<Exchange> exchange);
 
   const Upstreams& upstreams_;
   rpc::Limiter& limiter_;

@@ -143,9 +143,9 @@ class Server::Impl::Connection : public std::enable_shared_from_this<Connection>
 
   // Those of the answer that is under way; of another one they do nothing.
 
-  void Send(const Answer& answer, Response response);
+  void Send(const Answer& answer, const Response& response);
   void Begin(const Answer& answer, const Response& response);
-  void Write(const Answer& answer, std::string piece, std::function<void(bool)> done);
+  void Write(const Answer& answer, const std::string& piece, std::function<void(bool)> done);
   void End(const Answer& answer);
   void OnGone(const Answer& answer, std::function<void()> gone);
 
@@ -391,9 +391,8 @@ class Server::Impl::Answer final : public Exchange, public std::enable_shared_fr
   explicit Answer(std::shared_ptr<Connection> connection) : connection_(std::move(connection)) {}
 
   void Send(Response response) override {
-    connection_->Post([self = shared_from_this(), response = std::move(response)]() mutable {
-      self->connection_->Send(*self, std::move(response));
-    });
+    connection_->Post(
+        [self = shared_from_this(), response = std::move(response)] { self->connection_->Send(*self, response); });
   }
   void Begin(Response response) override {
     connection_->Post(
@@ -401,7 +400,7 @@ class Server::Impl::Answer final : public Exchange, public std::enable_shared_fr
   }
   void Write(std::string piece, std::function<void(bool)> done) override {
     connection_->Post([self = shared_from_this(), piece = std::move(piece), done = std::move(done)]() mutable {
-      self->connection_->Write(*self, std::move(piece), std::move(done));
+      self->connection_->Write(*self, piece, std::move(done));
     });
   }
   void End() override {
@@ -437,10 +436,11 @@ void Server::Impl::Connection::Handle() {
   if (buffer_.size() == 0) buffer_.shrink_to_fit();
   ReleaseBody();
   LookAfterClient();
-  server_->handler_(std::exchange(request_, {}), answer_);
+  const Request request = std::exchange(request_, {});
+  server_->handler_(request, answer_);
 }
 
-void Server::Impl::Connection::Send(const Answer& answer, Response response) {
+void Server::Impl::Connection::Send(const Answer& answer, const Response& response) {
   if (!IsOpen(answer)) return;
   std::string bytes = HeadOf(response, true);
   if (!is_head_) bytes += response.body;
@@ -451,7 +451,7 @@ void Server::Impl::Connection::Begin(const Answer& answer, const Response& respo
   if (IsOpen(answer)) Queue({HeadOf(response, false), nullptr});
 }
 
-void Server::Impl::Connection::Write(const Answer& answer, std::string piece, std::function<void(bool)> done) {
+void Server::Impl::Connection::Write(const Answer& answer, const std::string& piece, std::function<void(bool)> done) {
   if (!IsOpen(answer)) return done(false);
   Queue({absl::StrCat(absl::Hex(piece.size()), "\r\n", piece, "\r\n"), std::move(done)});
 }

@@ -26,7 +26,7 @@ class Server {
  public:
   // Called for each request, on one of the server's two threads, for which it must not wait: answers through the
   // exchange then or later.
-  using Handler = std::function<void(Request request, std::shared_ptr<Exchange> exchange)>;
+  using Handler = std::function<void(const Request& request, std::shared_ptr<Exchange> exchange)>;
 
   Server(const Limits& limits, Handler handler);
   ~Server();  // as Stop without any time

@@ -155,7 +155,9 @@ std::string PercentEncode(std::string_view text) {
   return encoded;
 }
 
-std::string Framed(const Wire& wire, std::string bytes) { return wire.is_text ? absl::Base64Escape(bytes) : bytes; }
+std::string Framed(const Wire& wire, const std::string& bytes) {
+  return wire.is_text ? absl::Base64Escape(bytes) : bytes;
+}
 
 std::string TrailersFrame(const Wire& wire, const End& end) {
   std::string trailers = absl::StrCat("grpc-status: ", static_cast<int>(end.status.error_code()), "\r\n");

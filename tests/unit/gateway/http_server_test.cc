@@ -47,7 +47,7 @@ class Client {
     if (socket_ >= 0) close(std::exchange(socket_, -1));
   }
 
-  bool Send(std::string_view text) { return send(socket_, text.data(), text.size(), MSG_NOSIGNAL) > 0; }
+  bool Send(std::string_view text) const { return send(socket_, text.data(), text.size(), MSG_NOSIGNAL) > 0; }
 
   // All that has come, once it ends so.
   std::string ReadUntil(const std::string& end) {
@@ -85,8 +85,8 @@ class Client {
 class HttpServer : public testing::Test {
  protected:
   void Start(const Limits& limits = {}) {
-    server_.emplace(limits, [this](Request request, std::shared_ptr<Exchange> exchange) {
-      Answer(std::move(request), std::move(exchange));
+    server_.emplace(limits, [this](const Request& request, std::shared_ptr<Exchange> exchange) {
+      Answer(request, std::move(exchange));
     });
     EXPECT_TRUE(Eventually([this] {
       port_ = test::FreePort();
@@ -94,7 +94,7 @@ class HttpServer : public testing::Test {
     }));
   }
 
-  void Answer(Request request, std::shared_ptr<Exchange> exchange) {
+  void Answer(const Request& request, std::shared_ptr<Exchange> exchange) {
     ++requests_;
     if (request.path == "/hold") {
       exchange->OnGone([this] { gone_.Notify(); });

@@ -15,7 +15,6 @@ namespace {
 using nlohmann::json;
 using test::Fails;
 using test::IsOkAndHolds;
-using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Pair;
 using testing::UnorderedElementsAre;
