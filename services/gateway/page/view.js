@@ -24,6 +24,13 @@ export function write(node, text) {
 
 export const show = (node, on) => { node.hidden = !on; };
 
+// An address breaks behind its @ first.
+function writeAddress(node, address, more = '') {
+  const [local, domain] = address.split('@');
+  node.replaceChildren(...(domain ? [`${local}@`, element('wbr'), domain + more] : [address + more]));
+  return node;
+}
+
 // A button that cannot be pressed now keeps the focus, and can be heard.
 export function enable(button, on) {
   button.setAttribute('aria-disabled', String(!on));
@@ -191,7 +198,7 @@ function drawParties(state) {
     $('parties').dataset.text = text;
     $('parties').replaceChildren(...parties.map(([address, own, confirmed]) => {
       const item = element('li', '', confirmed ? 'yes' : '');
-      item.append(element('span', own ? `${address} (you)` : address, 'address'), ' ',
+      item.append(writeAddress(element('span', '', 'address'), address, own ? ' (you)' : ''), ' ',
         element('span', confirmed ? 'confirmed' : event.open ? 'not yet' : 'did not', 'answer'));
       return item;
     }));
@@ -207,7 +214,7 @@ export function drawTell(state, {busy, live, ended}) {
   show($('tell'), parties.length && !ended);
   keyed($('recipients'), parties, (party) => party.address, (party) => {
     const node = copy('recipient');
-    node.querySelector('span').textContent = party.address;
+    writeAddress(node.querySelector('span'), party.address);
     return node;
   });
   const number = recipients().length;
