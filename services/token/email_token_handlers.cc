@@ -55,6 +55,7 @@ void Fill(const EmailToken& email_token, v1::EmailToken& proto) {
   ToProto(email_token.create_time, proto.mutable_create_time());
   ToProto(email_token.expire_time, proto.mutable_expire_time());
   if (email_token.revoke_time) ToProto(*email_token.revoke_time, proto.mutable_revoke_time());
+  proto.set_party(email_token.party.Shown());
 }
 
 }  // namespace

@@ -21,6 +21,7 @@ EmailToken EmailTokenOf(const Row& row) {
   email_token.expire_time = row.GetTime(4);
   if (!row.IsNull(5)) email_token.revoke_time = row.GetTime(5);
   email_token.gone = row.GetBool(6);
+  if (!row.IsNull(7) && !row.IsNull(8)) email_token.party = {std::string(row.GetText(7)), std::string(row.GetText(8))};
   return email_token;
 }
 
@@ -37,8 +38,9 @@ absl::StatusOr<std::vector<NewEmailToken>> EmailTokens::Create(absl::Span<const 
   std::vector<Uuid> ids, events, users;
   std::vector<std::string> hashes;
   for (const EmailTokenHolder& holder : holders) {
-    made.push_back({{Uuid::TimeOrdered(), holder.event_id, holder.user_id, tx_.now(), expire_time, std::nullopt, false},
-                    data::MakeKey(data::kGuestKeyPrefix)});
+    made.push_back(
+        {{Uuid::TimeOrdered(), holder.event_id, holder.user_id, tx_.now(), expire_time, std::nullopt, false, {}},
+         data::MakeKey(data::kGuestKeyPrefix)});
     ids.push_back(made.back().email_token.id);
     events.push_back(holder.event_id);
     users.push_back(holder.user_id);
@@ -50,9 +52,11 @@ absl::StatusOr<std::vector<NewEmailToken>> EmailTokens::Create(absl::Span<const 
   return made;
 }
 
-#define PARLEY_SELECT_EMAIL_TOKENS                                                                                 \
-  "select t.email_token_id, t.event_id, t.user_id, t.create_time, t.expire_time, t.revoke_time, e.delete_time is " \
-  "not null from email_tokens t join events e using (event_id) "
+#define PARLEY_SELECT_EMAIL_TOKENS                                                                                   \
+  "select t.email_token_id, t.event_id, t.user_id, t.create_time, t.expire_time, t.revoke_time, e.delete_time is "   \
+  "not null, p.local_part, u.domain from email_tokens t join events e using (event_id) "                             \
+  "left join event_parties p on p.event_id = t.event_id and p.user_id = t.user_id left join users u on u.user_id = " \
+  "t.user_id "
 
 constexpr Statement kFind{"find_email_token", PARLEY_SELECT_EMAIL_TOKENS "where t.email_token_id = $1"};
 

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/address/address.h"
 #include "common/data/purge.h"
 
 namespace parley::token {
@@ -19,6 +20,7 @@ struct EmailToken {
   absl::Time expire_time;
   std::optional<absl::Time> revoke_time;
   bool gone = false;  // with its event, which was deleted (E10)
+  Address party;      // of one that was read: the user, as the event spells the address
 
   // `events/.../emailTokens/...`
   std::string name() const { return "events/" + event_id.ToString() + "/emailTokens/" + id.ToString(); }

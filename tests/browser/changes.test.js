@@ -207,7 +207,6 @@ test('too many mails are told', async (open) => {
       event: event.name, recipients: [ada.address], etag: event.etag,
     }, ada.key);
   }
-  await reader.$('#title').click();
   await reader.sees('#parties', '(you)');
   await reader.unfold('Tell the others by mail');
   await reader.press('Mail 1 person');

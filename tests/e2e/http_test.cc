@@ -258,6 +258,18 @@ TEST(HttpLimits, BadKeysAreCountedByTheAddressTheyComeFrom) {
   EXPECT_THAT(system.End({}), IsEmpty());
 }
 
+TEST(HttpAway, UnsubscribingSaysThatItDidNotWork) {
+  const TestDatabase database;
+  System system({database.service_url()});
+  system.Start();
+  system.Kill("notification");
+  const HttpAnswer page =
+      test::Send({absl::StrCat("http://", system.http_address(), "/unsubscribe/parley_unsubscribe_0")});
+  EXPECT_EQ(page.status, 503);
+  EXPECT_THAT(page.body, HasSubstr("That did not work yet"));
+  EXPECT_THAT(page.body, HasSubstr("<form method=\"post\""));
+}
+
 TEST(HttpEnd, StreamsAreEndedAndCallsFinished) {
   const TestDatabase database;
   System system({database.service_url()});

@@ -56,7 +56,7 @@ export function newState() {
     entries: [], // the log, oldest first
     caughtUp: false,
     deleted: null, // the entry by which the event was deleted
-    reader: null, // {guest, staff, address, token, expires}: address is '' while nobody knows
+    reader: null, // {guest, staff, address, expires}
     choice: null, // {base, ticked, own}: what the reader chose, and from what; null while nothing was touched
   };
 }
@@ -96,20 +96,11 @@ function become(state, event) {
 
 // ---- The reader
 
-const alike = (one, other) => !!one && one.toLowerCase() === (other ?? '').toLowerCase();
-
-// The reader's address. A guest's is told by the first entry that was written with the guest's link.
-export function readersAddress({reader, entries}) {
-  const own = (entry) => reader.token && entry.data.emailToken === reader.token;
-  return reader.address || entries.find(own)?.effector || '';
-}
+export const isReader = ({reader}, address) => reader.address.toLowerCase() === (address ?? '').toLowerCase();
 
 export function readersParty(state) {
-  const address = readersAddress(state);
-  return state.event.parties.find((party) => alike(address, party.address));
+  return state.event.parties.find((party) => isReader(state, party.address));
 }
-
-export const isReader = (state, address) => alike(readersAddress(state), address);
 
 // Guests are parties.
 export const isParty = (state) => state.reader.guest || !!readersParty(state);

@@ -103,7 +103,7 @@ async function meet(begun) {
         stop('denied');
         return;
       }
-      begun.state.reader = {guest: true, address: '', token: token.name, expires: instant(token.expireTime)};
+      begun.state.reader = {guest: true, address: token.party, expires: instant(token.expireTime)};
     } else {
       const user = await surely(`${tokens}GetUser`, {name: 'users/self'});
       if (begun !== session) return;

@@ -68,6 +68,22 @@ TEST_F(EmailTokenHandlersTest, AListShowsWhatGetShowsAlsoOfRevokedAndExpiredToke
   EXPECT_EQ(page.email_tokens(0).SerializeAsString(), got.SerializeAsString());
 }
 
+TEST_F(EmailTokenHandlersTest, T4_AGuestIsToldEventPartyAndExpiry) {
+  const Guest guest = MakeGuest(event_id, anna);
+  // As the event spells it.
+  database.Sql("update event_parties set local_part = 'Anna' where local_part = 'anna'");
+  ASSERT_OK_AND_ASSIGN(const auto got, Answer(tokens, &TokenHandlers::GetEmailToken, guest.call,
+                                              Named<v1::GetEmailTokenRequest>("events/-/emailTokens/self")));
+  EXPECT_EQ(got.name(), guest.name);
+  EXPECT_EQ(got.event(), event);
+  EXPECT_EQ(got.party(), "Anna@example.com");
+  EXPECT_TRUE(got.has_expire_time());
+  database.Sql("delete from event_parties");
+  ASSERT_OK_AND_ASSIGN(const auto erased, Answer(tokens, &TokenHandlers::GetEmailToken, guest.call,
+                                                 Named<v1::GetEmailTokenRequest>("events/-/emailTokens/self")));
+  EXPECT_EQ(erased.party(), "erased");
+}
+
 TEST_F(EmailTokenHandlersTest, U6_StaffWhoActForAPartyListItsTokensAlone) {
   const Guest own = MakeGuest(event_id, anna);
   MakeGuest(event_id, ben);
