@@ -157,6 +157,10 @@ test('a member opens an event from the list of events, and comes back', async (o
   await reader.press('Show more');
   await reader.sees('#events', 'First');
   assert.equal(await reader.$('#more').isVisible(), false);
+  await createEvent(ada.key, {title: 'Event 25', parties: [address('bea')], slots: []});
+  await reader.page.evaluate(() => dispatchEvent(new Event('focus')));
+  await reader.sees('#events', 'Event 25');
+  assert.equal(await reader.$('#events li').count(), 25, 'what was fetched before stays, and nothing comes twice');
   await reader.page.getByRole('link', {name: 'First'}).click();
   await reader.sees('#title', 'First');
   assert.equal(reader.page.url(), memberLink(first, ada.key));

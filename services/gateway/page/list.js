@@ -19,6 +19,7 @@ export function open(link, path, key) {
 
 function item(event, key) {
   const node = element('li');
+  node.dataset.name = event.name;
   const link = element('a', event.title);
   open(link, `/${event.name}`, key);
   const [first, ...more] = event.slots;
@@ -28,12 +29,26 @@ function item(event, key) {
   return node;
 }
 
+const fetchPage = (key, pageToken) =>
+  call('parley.event.v1.EventService/ListEvents', {pageSize: 20, pageToken}, key);
+
+// Takes up what has come or changed among the newest; what was fetched before stays.
+export async function refresh(key) {
+  const {events = []} = await fetchPage(key, '');
+  for (const event of events.reverse()) {
+    const now = item(readEvent(event), key);
+    const before = [...$('events').children].find((node) => node.dataset.name === event.name);
+    if (!before) $('events').prepend(now);
+    else if (!before.contains(document.activeElement)) before.replaceWith(now);
+  }
+  show($('list-none'), !$('events').children.length);
+}
+
 // Fails as its first call does; later ones tell `failed`.
 export async function list(key, failed) {
   let token = '';
   async function page() {
-    const {events = [], nextPageToken = ''} =
-      await call('parley.event.v1.EventService/ListEvents', {pageSize: 20, pageToken: token}, key);
+    const {events = [], nextPageToken = ''} = await fetchPage(key, token);
     token = nextPageToken;
     const nodes = events.map((event) => item(readEvent(event), key));
     $('events').append(...nodes);

@@ -4,7 +4,7 @@
 // The key stays in the fragment, which no browser sends anywhere. It is written nowhere else.
 
 import './controls.js';
-import {begin, draw, lost, session, view} from './session.js';
+import {begin, draw, lost, returned, session, view} from './session.js';
 
 for (const type of ['pointerdown', 'keydown', 'touchstart', 'wheel']) {
   addEventListener(type, (event) => {
@@ -21,6 +21,7 @@ addEventListener('pageshow', (event) => { if (event.persisted) session.watch?.ag
 document.addEventListener('visibilitychange', () => {
   if (document.visibilityState === 'visible') session.watch?.again({always: false});
 });
+addEventListener('focus', returned);
 // Times end, links expire.
 setInterval(draw, 30_000);
 

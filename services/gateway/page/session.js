@@ -3,7 +3,7 @@
 
 import {call} from './api.js';
 import {accept, newState, take, viewConfirms} from './event.js';
-import {list, open} from './list.js';
+import {list, open, refresh} from './list.js';
 import {instant} from './times.js';
 import {$, drawEvent, drawNotice, enable, keepingFocus, say, show, write} from './view.js';
 import {follow} from './watch.js';
@@ -120,6 +120,12 @@ async function meet(begun) {
     return;
   }
   draw();
+}
+
+// The reader has come back to the page, where that is the list of events.
+export function returned() {
+  const {name, key, state, notice} = session;
+  if (!name && state.reader && !notice) refresh(key).catch(() => {});
 }
 
 // ---- What the server tells
