@@ -4,7 +4,7 @@ import {
   address, call, confirm, createEvent, getLog, guestLink, look, member, memberLink, slot, until, update,
 } from './parley.js';
 
-const [first, second, third, fourth] = [4, 5, 6, 7].map((day) => slot(`2027-01-0${day}T09:00:00Z`));
+const [first, second, third, fourth] = [4, 5, 6, 7].map((day) => slot(`2033-01-0${day}T09:00:00Z`));
 
 async function prepare(open, slots = [first, second, third]) {
   const ada = await member('ada');
@@ -23,7 +23,7 @@ test('another\'s change is shown, and the reader\'s choice kept', async (open) =
   await update(event, ada.key, [first, third, fourth], {title: 'Changed'});
   await reader.sees('#changed', `${ada.address} changed this event meanwhile. Your choice is kept.`);
   assert.match(await reader.text('#changed-list'),
-    /No longer proposed\s+Tue 5 January 2027, 10:00 – 11:00\s+New\s+Thu 7 January 2027, 10:00 – 11:00\s+New title\s+Changed/);
+    /No longer proposed\s+Wed 5 January 2033, 10:00 – 11:00\s+New\s+Fri 7 January 2033, 10:00 – 11:00\s+New title\s+Changed/);
   await reader.sees('#title', 'Changed');
   await reader.seesMarks(['', 'no longer proposed, will be proposed again', '', 'new']);
   await reader.comesTo([false, true, true, false], () => ticks(reader));

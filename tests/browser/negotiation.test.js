@@ -1,24 +1,26 @@
 import assert from 'node:assert/strict';
 import {execFileSync} from 'node:child_process';
 import {test} from './browser.js';
-import {address, createEvent, guestLink, keyOf, linkTo, look, member, memberLink, site, slot} from './parley.js';
+import {
+  address, createEvent, guestLink, january, keyOf, linkTo, look, member, memberLink, site, slot,
+} from './parley.js';
 
-// New York asks, Berlin and Kolkata answer. Clocks in Berlin are put forward on 28 March 2027 at 2:00; those in New York
-// were on the 14th; those in Kolkata never are.
+// New York asks, Berlin and Kolkata answer. Clocks in Berlin are put forward on 27 March 2033 at 2:00; those in New York
+// were on the 13th; those in Kolkata never are.
 test('three readers in three zones agree on a time', async (open) => {
   const ada = await member('ada');
   const [bea, chandra] = [address('bea'), address('chandra')];
   const event = await createEvent(ada.key, {
     title: 'Bridge, second look',
     parties: [ada.address, bea, chandra],
-    slots: [slot('2027-03-26T13:00:00Z'), slot('2027-03-28T00:30:00Z'), slot('2027-03-29T13:00:00Z')],
+    slots: [slot('2033-03-25T13:00:00Z'), slot('2033-03-27T00:30:00Z'), slot('2033-03-28T13:00:00Z')],
     timeZone: 'America/New_York',
   });
 
   // She tells the others, on the page.
   const york = await (await open({zone: 'America/New_York', locale: 'en-US'})).open(memberLink(event, ada.key));
-  await york.seesTimes(['Fri 26 March 2027, 9:00 AM – 10:00 AM', 'Sat 27 March 2027, 8:30 PM – 9:30 PM',
-    'Mon 29 March 2027, 9:00 AM – 10:00 AM']);
+  await york.seesTimes(['Fri 25 March 2033, 9:00 AM – 10:00 AM', 'Sat 26 March 2033, 8:30 PM – 9:30 PM',
+    'Mon 28 March 2033, 9:00 AM – 10:00 AM']);
   await york.sees('#send', 'You have confirmed these 3 times');
   assert.equal(await york.text('#asks'), 'You ask about');
   await york.unfold('Tell the others by mail');
@@ -30,16 +32,16 @@ test('three readers in three zones agree on a time', async (open) => {
   const kolkata = await (await open({zone: 'Asia/Kolkata'})).open(await linkTo(chandra, event));
   await berlin.sees('#title', 'Bridge, second look');
   await berlin.sees('#asks', `${ada.address} asks you about`);
-  await berlin.seesTimes(['Fri 26 March 2027, 14:00 – 15:00', 'Sun 28 March 2027, 01:30 – 03:30',
-    'Mon 29 March 2027, 15:00 – 16:00']);
-  await kolkata.seesTimes(['Fri 26 March 2027, 18:30 – 19:30', 'Sun 28 March 2027, 06:00 – 07:00',
-    'Mon 29 March 2027, 18:30 – 19:30']);
+  await berlin.seesTimes(['Fri 25 March 2033, 14:00 – 15:00', 'Sun 27 March 2033, 01:30 – 03:30',
+    'Mon 28 March 2033, 15:00 – 16:00']);
+  await kolkata.seesTimes(['Fri 25 March 2033, 18:30 – 19:30', 'Sun 27 March 2033, 06:00 – 07:00',
+    'Mon 28 March 2033, 18:30 – 19:30']);
   assert.match(await kolkata.row('18:30').first().innerText(), /09:00 – 10:00 America\/New York \(UTC−04:00\)/);
-  assert.match(await kolkata.row('06:00').innerText(), /Sat 27 March 2027, 20:30 – 21:30 America\/New York/);
+  assert.match(await kolkata.row('06:00').innerText(), /Sat 26 March 2033, 20:30 – 21:30 America\/New York/);
   await berlin.checkLook('open, a guest');
 
   // Berlin narrows; the others see it without reloading.
-  await berlin.tick('Sun 28 March', false);
+  await berlin.tick('Sun 27 March', false);
   await berlin.press('Send my choice');
   await berlin.sees('#status', 'Your choice is sent: 2 times.');
   for (const reader of [york, kolkata]) {
@@ -50,25 +52,25 @@ test('three readers in three zones agree on a time', async (open) => {
   await york.sees('#parties .yes', bea);
 
   // Kolkata proposes another one in place of both, and tells the others by mail.
-  await kolkata.tick('26 March', false);
-  await kolkata.tick('29 March', false);
+  await kolkata.tick('25 March', false);
+  await kolkata.tick('28 March', false);
   await kolkata.unfold('Propose another time');
-  await kolkata.$('#date').fill('2027-03-31');
+  await kolkata.$('#date').fill('2033-03-30');
   await kolkata.$('#time').fill('19:00');
   await kolkata.$('#lasts').selectOption('90');
   await kolkata.press('Add this time');
-  await kolkata.sees('#status', 'Added: Wed 31 March 2027, 19:00 – 20:30.');
+  await kolkata.sees('#status', 'Added: Wed 30 March 2033, 19:00 – 20:30.');
   await kolkata.press('Send my choice');
   await kolkata.sees('#status', 'Your choice is sent: 1 time.');
   await kolkata.press('Mail 2 people');
   await kolkata.sees('#status', 'is on its way');
   await linkTo(bea, event, {after: 1});
 
-  await berlin.seesTimes(['Wed 31 March 2027, 15:30 – 17:00']);
+  await berlin.seesTimes(['Wed 30 March 2033, 15:30 – 17:00']);
   await berlin.sees('#state', 'Open');
   await berlin.press('Confirm this time');
   await berlin.sees('#status', 'You have confirmed 1 time.');
-  await york.seesTimes(['Wed 31 March 2027, 9:30 AM – 11:00 AM']);
+  await york.seesTimes(['Wed 30 March 2033, 9:30 AM – 11:00 AM']);
   await york.press('Confirm this time');
 
   // Agreed, everywhere.
@@ -77,9 +79,9 @@ test('three readers in three zones agree on a time', async (open) => {
     await reader.sees('#quorum', '3 of 3 confirmed.');
     assert.equal(await reader.$('#dock').isVisible(), false);
   }
-  await york.sees('#agreed', /Wed 31 March 2027\s+9:30 AM – 11:00 AM/);
+  await york.sees('#agreed', /Wed 30 March 2033\s+9:30 AM – 11:00 AM/);
   assert.equal(await york.$('#agreed-there').innerText(), '', 'both zones show the same: one is told');
-  await berlin.sees('#agreed', /Wed 31 March 2027\s+15:30 – 17:00\s+Europe\/Berlin \(UTC\+02:00\)\s+09:30 – 11:00 America\/New York \(UTC−04:00\)/);
+  await berlin.sees('#agreed', /Wed 30 March 2033\s+15:30 – 17:00\s+Europe\/Berlin \(UTC\+02:00\)\s+09:30 – 11:00 America\/New York \(UTC−04:00\)/);
   await kolkata.sees('#agreed-clock', '19:00 – 20:30');
   assert.equal((await look(event, ada.key)).state, 'AGREED');
   await berlin.checkLook('agreed');
@@ -107,7 +109,7 @@ test('the agreed time can be saved as a calendar file', async (open) => {
   const ada = await member('ada');
   const bea = address('bea');
   const title = `Übergabe; Haus 7, Ebene \\2: ${'Brücken und Tunnel '.repeat(8)}`.trim();
-  const event = await createEvent(ada.key, {title, parties: [ada.address, bea], slots: [slot('2027-10-31T00:30:00.500Z')]});
+  const event = await createEvent(ada.key, {title, parties: [ada.address, bea], slots: [slot('2033-10-30T00:30:00.500Z')]});
   const reader = await (await open()).open(await guestLink(event, ada.key, bea));
   await reader.press('Confirm this time');
   await reader.sees('#state', 'Agreed');
@@ -137,8 +139,8 @@ print(json.dumps({"uid": str(entry["UID"]), "sequence": int(entry["SEQUENCE"]), 
     sequence: 2 * Number(revision),
     status: 'CONFIRMED',
     summary: title,
-    start: '2027-10-31T00:30:00+0000',
-    end: '2027-10-31T01:30:01+0000',
+    start: '2033-10-30T00:30:00+0000',
+    end: '2033-10-30T01:30:01+0000',
   });
 });
 
@@ -146,13 +148,13 @@ test('a member opens an event from the list of events, and comes back', async (o
   const ada = await member('ada');
   const first = await createEvent(ada.key, {title: 'First', parties: [address('bea')], slots: []});
   for (let number = 2; number <= 24; number++) {
-    await createEvent(ada.key, {title: `Event ${number}`, parties: [address('bea')], slots: [slot('2027-01-04T09:00:00Z'), slot('2027-01-05T09:00:00Z')]});
+    await createEvent(ada.key, {title: `Event ${number}`, parties: [address('bea')], slots: [january(4), january(5)]});
   }
   const reader = await (await open()).open(`${site}/#${ada.key}`);
   await reader.sees('#events', 'Event 24');
   assert.equal(await reader.$('#events li').count(), 20);
   const item = await reader.$('#events li').first().innerText();
-  assert.match(item, /Event 24\s+Open\s+Mon 4 January 2027, 10:00 – 11:00 and 1 more\s+asked by ada/);
+  assert.match(item, /Event 24\s+Open\s+Tue 4 January 2033, 10:00 – 11:00 and 1 more\s+asked by ada/);
   await reader.checkLook('the list');
   await reader.press('Show more');
   await reader.sees('#events', 'First');
@@ -172,7 +174,7 @@ test('a member opens an event from the list of events, and comes back', async (o
 test('a guest\'s key without an event leads to its event', async (open) => {
   const ada = await member('ada');
   const bea = address('bea');
-  const event = await createEvent(ada.key, {title: 'Where to', parties: [bea], slots: [slot('2027-01-04T09:00:00Z')]});
+  const event = await createEvent(ada.key, {title: 'Where to', parties: [bea], slots: [january(4)]});
   const link = await guestLink(event, ada.key, bea);
   const reader = await (await open()).open(`${site}/#${keyOf(link)}`);
   await reader.sees('#title', 'Where to');

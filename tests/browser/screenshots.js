@@ -21,7 +21,7 @@ const chandrasKey = await member(chandra);
 const event = await createEvent(adasKey, {
   title: 'Walk across the new bridge',
   parties: [ada, bea, chandra],
-  slots: [slot('2027-03-26T13:00:00Z', 5400), slot('2027-03-29T08:00:00Z', 5400), slot('2027-03-30T14:30:00Z', 5400)],
+  slots: [slot('2033-03-25T13:00:00Z', 5400), slot('2033-03-28T08:00:00Z', 5400), slot('2033-03-29T14:30:00Z', 5400)],
   timeZone: 'America/New_York',
 });
 const link = await guestLink(event, adasKey, bea);
@@ -43,7 +43,7 @@ async function picture(name, colorScheme, wanted) {
 }
 
 await picture('open', 'light', '#send');
-const narrowed = await update(event, chandrasKey, [slot('2027-03-29T08:00:00Z', 5400)]);
+const narrowed = await update(event, chandrasKey, [slot('2033-03-28T08:00:00Z', 5400)]);
 await confirm(narrowed, adasKey);
 await confirm(narrowed, link.split('#')[1]);
 await picture('agreed', 'dark', '#agreed');

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import {test} from './browser.js';
 import {
-  address, call, createEvent, getLog, guestLink, keyOf, linkTo, look, mailsTo, member, memberLink, site, slot, sql,
+  address, call, createEvent, getLog, guestLink, january, keyOf, linkTo, look, mailsTo, member, memberLink, site, sql,
   until, update,
 } from './parley.js';
 
-const slots = [slot('2027-01-04T09:00:00Z'), slot('2027-01-05T09:00:00Z')];
+const slots = [january(4), january(5)];
 
 async function prepare(more) {
   const ada = await member('ada');

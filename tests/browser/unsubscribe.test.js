@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import {test} from './browser.js';
-import {address, call, createEvent, guestLink, linkTo, member, site, slot} from './parley.js';
+import {address, call, createEvent, guestLink, january, linkTo, member, site} from './parley.js';
 
 const suppressed = async (address) =>
   ((await call('notification.v1.NotificationService/ListSuppressions', {address})).suppressions ?? []).length;
@@ -8,7 +8,7 @@ const suppressed = async (address) =>
 async function unsubscribeLink() {
   const ada = await member('ada');
   const bea = address('bea');
-  const event = await createEvent(ada.key, {title: 'Enough', parties: [bea], slots: [slot('2027-01-04T09:00:00Z')]});
+  const event = await createEvent(ada.key, {title: 'Enough', parties: [bea], slots: [january(4)]});
   await guestLink(event, ada.key, bea);
   return {bea, link: await linkTo(bea, event, {path: 'unsubscribe/'})};
 }
