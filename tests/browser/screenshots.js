@@ -19,7 +19,7 @@ const [ada, bea, chandra] = ['ada@example.com', 'bea@example.com', 'chandra@exam
 const adasKey = await member(ada);
 const chandrasKey = await member(chandra);
 const event = await createEvent(adasKey, {
-  title: 'Walk across the new bridge',
+  title: 'Walk over the new bridge',
   parties: [ada, bea, chandra],
   slots: [slot('2033-03-25T13:00:00Z', 5400), slot('2033-03-28T08:00:00Z', 5400), slot('2033-03-29T14:30:00Z', 5400)],
   timeZone: 'America/New_York',
