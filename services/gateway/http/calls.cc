@@ -216,7 +216,7 @@ std::optional<Response> RefuseHttp(const MethodDescriptor& method, const Request
         415, {{"accept-post", kContentTypes}},
         absl::StrCat(method.name(), is_stream ? " answers with a stream" : " answers with one message",
                      ": the content-type must be ", is_stream ? "application/connect+json" : "application/json",
-                     ", or another of accept-post that fits"));
+                     ", or another one that fits of those that the header accept-post names"));
   }
   if (is_stream && !request.takes_chunks) return PlainText(505, {}, "streams need HTTP/1.1");
   return std::nullopt;

@@ -241,7 +241,7 @@ absl::StatusOr<std::string> MessageIn(const Wire& wire, const Request& request) 
   }
   if (bytes.size() < kEnvelopeBytes) return BadField("request", "is required: the call has no message");
   const auto at = [&bytes](size_t i) { return static_cast<std::uint32_t>(static_cast<unsigned char>(bytes[i])); };
-  if ((at(0) & kCompressed) != 0) return Compressed();
+  if (at(0) == kCompressed) return Compressed();
   const size_t size = at(1) << 24 | at(2) << 16 | at(3) << 8 | at(4);
   if (at(0) != 0 || size > bytes.size() - kEnvelopeBytes) {
     return BadField("request", "the body is not one message in its envelope");

@@ -19,10 +19,21 @@ export class Failure extends Error {
 
 const away = () => new Failure({code: 'unavailable'});
 
+let ahead = 0; // the server's clock, of the reader's
+
+// The server's time, as far as it has told it: the reader's clock may be wrong.
+export const present = () => Date.now() + ahead;
+
+function hear(response) {
+  const told = Date.parse(response.headers.get('date'));
+  if (told) ahead = Math.abs(told - Date.now()) > 60_000 ? told - Date.now() : 0;
+  return response;
+}
+
 function post(method, body, key, type, signal) {
   const headers = {'content-type': type, 'connect-protocol-version': '1'};
   if (key) headers.authorization = `Bearer ${key}`;
-  return fetch(`/${method}`, {method: 'POST', headers, body, signal, cache: 'no-store', credentials: 'omit'});
+  return fetch(`/${method}`, {method: 'POST', headers, body, signal, cache: 'no-store', credentials: 'omit'}).then(hear);
 }
 
 async function failureOf(response) {

@@ -1,8 +1,8 @@
 // What the reader presses, and what is sent then.
 
-import {call, uuid} from './api.js';
-import {accept, action, chosen, forget, hold, mostSlots, newSlot, propose, tick} from './event.js';
-import {draw, drawNow, look, now, session, stop} from './session.js';
+import {call, present, uuid} from './api.js';
+import {accept, action, choiceText, chosen, forget, hold, mostSlots, newSlot, propose, settle, tick} from './event.js';
+import {draw, drawNow, now, session, stop} from './session.js';
 import {instants, offsetName, readersZone, sentence} from './times.js';
 import {
   $, drawHistory, drawProposalError, drawTell, enable, fillProposal, isEnabled, recipients, say, write,
@@ -15,12 +15,12 @@ const notifications = 'parley.notification.v1.NotificationService/';
 // ---- What the reader sends
 
 // Sends a change, and sends it again where no answer came: with the same id, by which it happens once. Gives the
-// answer, or null where the change was not made.
-async function change(method, request) {
+// answer, or null where the change was not made. `what` is sent: `send`, `seen` or `tell`.
+async function change(what, method, request) {
   const begun = session;
   const content = method + JSON.stringify(request);
   if (begun.attempt?.content !== content) begun.attempt = {content, requestId: uuid()};
-  begun.busy = true;
+  begun.busy = what;
   say('');
   drawNow();
   try {
@@ -37,12 +37,14 @@ async function change(method, request) {
         }
         if (!failure.passing) begun.attempt = null;
         if (failure.code === 'unauthenticated' || failure.code === 'not_found') stop(kindOf(failure));
-        else say(failureWords(failure));
+        else say(failureWords(failure), {stays: true});
+        // What has changed is not far: on a connection that may be dead it would not come.
+        if (failure.reason === 'ETAG_MISMATCH') begun.watch?.again({always: true});
         return null;
       }
     }
   } finally {
-    begun.busy = false;
+    begun.busy = '';
     draw();
   }
 }
@@ -50,28 +52,33 @@ async function change(method, request) {
 async function send() {
   const begun = session;
   const {state, name} = session;
-  const act = action(state, Date.now());
+  const act = action(state, present());
   if (act.kind === 'nothing') return;
-  session.sure = false;
+  if (session.sure) {
+    session.sure = false;
+    drawNow();
+    $('send').focus();
+  }
   // What is shown now is what was chosen, whatever comes meanwhile.
   hold(state);
+  const sent = choiceText(state);
   const {etag} = state.event;
   const answer = act.kind === 'confirm'
-    ? await change(`${events}ConfirmEvent`, {name, etag})
-    : await change(`${events}UpdateEvent`, {
+    ? await change('send', `${events}ConfirmEvent`, {name, etag})
+    : await change('send', `${events}UpdateEvent`, {
       event: {name, etag, slots: act.slots.map(({startTime, duration}) => ({startTime, duration}))},
       updateMask: 'slots',
     });
   if (!answer || begun !== session) return;
-  forget(state);
   accept(state, answer);
+  settle(state, sent);
   say(sentWords(act, answer));
   drawNow();
-  if (state.event.open) $('tell').open = true;
+  $('tell').open = true;
 }
 
 function sentWords({kind, slots}, {state}) {
-  if (state === 'AGREED') return 'Agreed. All is settled.';
+  if (state === 'AGREED') return 'Agreed. Parley mails nobody by itself: you can tell the others below.';
   if (state === 'ABANDONED') return 'Given up: no time suits.';
   const times = count(slots.length, 'time');
   if (kind === 'confirm') return `You have confirmed ${slots.length ? times : 'that no time suits'}.`;
@@ -79,10 +86,13 @@ function sentWords({kind, slots}, {state}) {
 }
 
 async function tell() {
+  const begun = session;
   const {state: {event}, name} = session;
   const names = recipients();
-  const answer = await change(`${notifications}NotifyParties`, {event: name, recipients: names, etag: event.etag});
-  if (answer) say(`A mail to ${listed(names)} is on its way.`);
+  const answer =
+    await change('tell', `${notifications}NotifyParties`, {event: name, recipients: names, etag: event.etag});
+  if (!answer || begun !== session) return;
+  say(names.length > 3 ? `Mails to ${names.length} people are on their way.` : `A mail to ${listed(names)} is on its way.`);
 }
 
 // Takes a new link to be mailed: the answer is the same for everybody.
@@ -91,9 +101,10 @@ async function ask(button, subject) {
   enable(button, false);
   try {
     await call(`${notifications}RequestEmailToken`, subject);
-    say('If this link was yours, a new one is on its way to your mailbox. That may take some minutes.');
+    const whose = subject.key ? 'If this link was yours' : 'If this address takes part in the event';
+    say(`${whose}, a new link is on its way to its mailbox. That may take some minutes.`, {stays: true});
   } catch (failure) {
-    say(failureWords(failure));
+    say(failureWords(failure), {stays: true});
     enable(button, true);
   }
 }
@@ -105,7 +116,7 @@ function add() {
   const zone = readersZone();
   const date = $('date').value;
   const time = $('time').value;
-  const milliseconds = $('lasts').value * 60_000;
+  const milliseconds = Math.round($('lasts').value * 60_000);
   if (!date) return drawProposalError('Give the day.', $('date'));
   if (!time) return drawProposalError('Give the time at which it begins.', $('time'));
   const [start, again] = instants(date, time, zone);
@@ -114,8 +125,8 @@ function add() {
     return drawProposalError(why, $('time'));
   }
   const slot = newSlot(start, milliseconds);
-  if (slot.end <= Date.now()) return drawProposalError('This time is over already.', $('date'));
-  if (chosen(state, Date.now()).length >= mostSlots) {
+  if (slot.end <= present()) return drawProposalError('This time is over already.', $('date'));
+  if (chosen(state, present()).length >= mostSlots) {
     return drawProposalError(`At most ${mostSlots} times can be proposed. Untick some first.`, $('time'));
   }
   if (!propose(state, slot)) return drawProposalError('This time is in the list already.', $('time'));
@@ -133,14 +144,34 @@ function pressed(id, act) {
   $(id).addEventListener('click', () => { if (isEnabled($(id))) act(); });
 }
 
-pressed('send', () => {
-  if (!action(session.state, Date.now()).unsure) return send();
+// What the controls stood for when the press began.
+let begunOn = {shown: null, at: 0};
+for (const type of ['pointerdown', 'keydown']) {
+  addEventListener(type, () => { begunOn = {shown: session.shown, at: Date.now()}; }, {capture: true, passive: true});
+}
+
+// A press that others have overtaken is not meant for what stands there now. (One that nothing preceded comes from a
+// screen reader, or a test.)
+const longestPress = 5_000;
+function answering(id, act) {
+  pressed(id, () => {
+    const begun = Date.now() - begunOn.at < longestPress ? begunOn.shown : session.shown;
+    const now = {etag: session.state.event.etag, words: JSON.stringify(action(session.state, present()))};
+    if (begun && begun.etag === now.etag && begun.words === now.words) return act();
+    say('The times have just changed. Look again.', {stays: true});
+    draw();
+    return undefined;
+  });
+}
+
+answering('send', () => {
+  if (!action(session.state, present()).unsure) return send();
   session.sure = true;
   drawNow();
   $('yes').focus();
   return undefined;
 });
-pressed('yes', send);
+answering('yes', send);
 function back() {
   session.sure = false;
   drawNow();
@@ -153,17 +184,14 @@ pressed('forget', () => {
   drawNow();
   $('title').focus();
 });
-pressed('seen', async () => {
+// By the etag of what is shown. A GetEvent would confirm whatever is there when it arrives.
+answering('seen', async () => {
   const begun = session;
-  begun.busy = true;
-  drawNow();
-  try {
-    await look();
-    say('Parley knows now that you have seen these times: you have confirmed them.');
-  } catch (failure) {
-    say(failureWords(failure));
-  }
-  begun.busy = false;
+  const {state, name} = session;
+  const answer = await change('seen', `${events}ConfirmEvent`, {name, etag: state.event.etag});
+  if (!answer || begun !== session) return;
+  accept(state, answer);
+  say('Parley knows now that you have seen these times: you have confirmed them.');
   draw();
 });
 pressed('tell-send', tell);
@@ -174,7 +202,7 @@ $('rows').addEventListener('change', ({target}) => {
   draw();
 });
 $('propose').addEventListener('toggle', () => {
-  if ($('propose').open) fillProposal(session.state, Date.now(), readersZone());
+  if ($('propose').open) fillProposal(session.state, present(), readersZone());
 });
 $('propose-form').addEventListener('submit', (event) => {
   event.preventDefault();

@@ -55,6 +55,7 @@ export function newState() {
     event: null,
     entries: [], // the log, oldest first
     caughtUp: false,
+    stale: false, // the event is from a log that is told anew
     deleted: null, // the entry by which the event was deleted
     reader: null, // {guest, staff, address, expires}
     choice: null, // {base, ticked, own}: what the reader chose, and from what; null while nothing was touched
@@ -85,7 +86,8 @@ export function accept(state, answer) {
 }
 
 function become(state, event) {
-  if (state.event && event.revision < state.event.revision) return;
+  if (state.event && !state.stale && event.revision < state.event.revision) return;
+  state.stale = false;
   const {choice} = state;
   // What the reader has ticked stays ticked, also where it is no longer proposed.
   for (const slot of choice ? without(state.event.slots, event.slots) : []) {
@@ -132,6 +134,15 @@ function touch(state) {
 // Holds on to what is shown now, whatever others change from here on.
 export const hold = touch;
 
+// Tells choices apart.
+export const choiceText = ({choice}) => JSON.stringify([[...choice.ticked].sort(), [...choice.own.keys()].sort()]);
+
+// What was sent has become the event; what the reader chose since then stays.
+export function settle(state, sent) {
+  if (state.choice && choiceText(state) === sent) state.choice = null;
+  else if (state.choice) state.choice.base = state.event;
+}
+
 export function forget(state) {
   state.choice = null;
 }
@@ -162,8 +173,8 @@ export function rows({event, choice}, now) {
     return row(slot, choice.ticked.has(slot.key), seen ? '' : 'new');
   });
   // What has ended cannot be proposed again.
-  const extra = [...choice.own.values()].filter(({slot}) => slot.end > now && !keysOf(event.slots).has(slot.key))
-    .map(({slot, mark}) => row(slot, choice.ticked.has(slot.key), mark));
+  const extra = [...choice.own.values()].filter(({slot}) => !keysOf(event.slots).has(slot.key))
+    .map(({slot, mark}) => row(slot, slot.end > now && choice.ticked.has(slot.key), mark));
   return [...present, ...extra].sort((one, other) => order(one.slot, other.slot));
 }
 

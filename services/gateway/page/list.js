@@ -1,6 +1,5 @@
 // The events of a member, newest first.
 
-import {call} from './api.js';
 import {readEvent} from './event.js';
 import {readersZone, sentence} from './times.js';
 import {states} from './words.js';
@@ -10,6 +9,8 @@ import {$, element, enable, isEnabled, show} from './view.js';
 export function open(link, path, key) {
   link.href = path;
   link.onclick = link.onauxclick = (event) => {
+    // The right button has the browser's menu.
+    if (event.button > 1) return;
     event.preventDefault();
     const aside = event.button || event.ctrlKey || event.metaKey || event.shiftKey;
     if (aside) window.open(`${path}#${key}`, '_blank', 'noopener');
@@ -29,12 +30,12 @@ function item(event, key) {
   return node;
 }
 
-const fetchPage = (key, pageToken) =>
-  call('parley.event.v1.EventService/ListEvents', {pageSize: 20, pageToken}, key);
-
-// Takes up what has come or changed among the newest; what was fetched before stays.
-export async function refresh(key) {
-  const {events = []} = await fetchPage(key, '');
+// Takes up what has come or changed among the newest; what was fetched before stays. `fetchPage` answers with a page,
+// or null where it is wanted no more.
+export async function refresh(fetchPage, key) {
+  const page = await fetchPage('');
+  if (!page) return;
+  const {events = []} = page;
   for (const event of events.reverse()) {
     const now = item(readEvent(event), key);
     const before = [...$('events').children].find((node) => node.dataset.name === event.name);
@@ -45,10 +46,12 @@ export async function refresh(key) {
 }
 
 // Fails as its first call does; later ones tell `failed`.
-export async function list(key, failed) {
+export async function list(fetchPage, key, failed) {
   let token = '';
   async function page() {
-    const {events = [], nextPageToken = ''} = await fetchPage(key, token);
+    const fetched = await fetchPage(token);
+    if (!fetched) return undefined;
+    const {events = [], nextPageToken = ''} = fetched;
     token = nextPageToken;
     const nodes = events.map((event) => item(readEvent(event), key));
     $('events').append(...nodes);

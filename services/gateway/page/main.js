@@ -15,7 +15,7 @@ for (const type of ['pointerdown', 'keydown', 'touchstart', 'wheel']) {
 }
 
 addEventListener('hashchange', begin);
-addEventListener('offline', () => lost());
+addEventListener('offline', () => { if (session.watch && !session.notice) lost(); });
 addEventListener('online', () => session.watch?.again({always: true}));
 addEventListener('pageshow', (event) => { if (event.persisted) session.watch?.again({always: true}); });
 document.addEventListener('visibilitychange', () => {

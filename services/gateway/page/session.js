@@ -1,8 +1,8 @@
 // A link that is open: its key, what the server tells, and what is drawn of it. Nothing here writes on the event's log
 // but look().
 
-import {call} from './api.js';
-import {accept, newState, take, viewConfirms} from './event.js';
+import {call, present} from './api.js';
+import {accept, action, forget, isReader, newState, take, viewConfirms} from './event.js';
 import {list, open, refresh} from './list.js';
 import {instant} from './times.js';
 import {$, drawEvent, drawNotice, enable, keepingFocus, say, show, write} from './view.js';
@@ -26,7 +26,9 @@ export function begin() {
     watch: null,
     notice: '', // why there is nothing (more) to see
     away: false, // no connection
-    busy: false, // a call is under way
+    busy: '', // the method of the call that is under way
+    shown: null, // {etag, words}: what the controls stand for
+    steadyAt: 0, // from when on what others changed has been seen
     sure: false, // the second press is asked for
     all: false, // the whole history is shown
     gestured: false, // the reader has done something
@@ -54,8 +56,8 @@ export function begin() {
     away: (failure) => begun === session && lost(failure),
     ended: (failure) => begun === session && stop(kindOf(failure)),
     anew: () => {
-      const {reader, choice} = begun.state;
-      begun.state = {...newState(), reader, choice};
+      const {reader, choice, event} = begun.state;
+      begun.state = {...newState(), reader, choice, event, stale: true};
     },
   });
   return undefined;
@@ -68,7 +70,10 @@ export function stop(kind) {
   session.watch?.stop();
   show($('loading'), false);
   write($('away'), '');
-  draw();
+  const wasShown = !$('event').hidden;
+  drawNow();
+  // To be seen, and heard, wherever the reader is on the page.
+  if (wasShown) $('notice-head').focus();
 }
 
 // Tries until there is an answer.
@@ -109,7 +114,8 @@ async function meet(begun) {
       if (begun !== session) return;
       begun.state.reader = {staff: user.role === 'STAFF', address: user.address};
       if (!begun.name) {
-        await list(begun.key, (failure) => say(failureWords(failure)));
+        await list(pageOf(begun), begun.key, (failure) => say(failureWords(failure), {stays: true}));
+        if (begun !== session) return;
         show($('loading'), false);
         write($('away'), '');
         document.title = 'Your events - Parley';
@@ -122,10 +128,16 @@ async function meet(begun) {
   draw();
 }
 
+// A page of the list of events; null where another link was opened meanwhile.
+const pageOf = (begun) => async (pageToken) => {
+  const page = await surely('parley.event.v1.EventService/ListEvents', {pageSize: 20, pageToken});
+  return begun === session ? page : null;
+};
+
 // The reader has come back to the page, where that is the list of events.
 export function returned() {
   const {name, key, state, notice} = session;
-  if (!name && state.reader && !notice) refresh(key).catch(() => {});
+  if (!name && state.reader && !notice) refresh(pageOf(session), key).catch(() => {});
 }
 
 // ---- What the server tells
@@ -141,16 +153,32 @@ export function draw() {
 }
 
 // What the controls depend on besides the event.
-export const now = () => ({busy: session.busy, live: !session.away, ended: !!session.notice});
+export const now = () => ({
+  busy: session.busy, live: !session.away, ended: !!session.notice, steady: Date.now() >= session.steadyAt,
+});
+
+// For as long as what others have changed may not have been seen, a press may be meant for what stood there before.
+const unseen = 700;
+
+function note() {
+  const {state, shown} = session;
+  const {etag} = state.event;
+  session.shown = {etag, words: JSON.stringify(action(state, present()))};
+  if (!shown || shown.etag === etag || session.busy) return;
+  session.sure = false;
+  session.steadyAt = Date.now() + unseen;
+  setTimeout(draw, unseen + 10);
+}
 
 export function drawNow() {
-  const {state, notice, sure, all, guest, name} = session;
+  const {state, notice, all, guest, name} = session;
   const ready = state.caughtUp && state.reader && state.event;
   keepingFocus(() => {
     drawNotice(notice, {guest, event: name, deleted: state.reader && state.deleted, state: state.reader && state});
     if (!ready) return;
     show($('loading'), false);
-    drawEvent(state, Date.now(), {...now(), sure, all});
+    note();
+    drawEvent(state, present(), {...now(), sure: session.sure, all});
     if (state.event.successor) open($('successor'), `/${state.event.successor}`, session.key);
   });
   if (ready) view();
@@ -165,8 +193,18 @@ function told(message) {
   const entry = message.logEntry && state.entries.length;
   const news = state.caughtUp;
   take(state, message);
+  if (entry !== undefined && session.attempt && !session.busy) arrived(state.entries[entry]);
   if (news && entry !== undefined && state.reader) announce(state.entries[entry], state.entries[entry - 1]);
   if (state.caughtUp) draw();
+}
+
+// No answer had come to what the reader sent.
+function arrived({effector, data}) {
+  const {state} = session;
+  if (!isReader(state, effector) || !data.affirmed) return;
+  session.attempt = null;
+  forget(state);
+  say('What you sent has arrived.');
 }
 
 function announce(entry, before) {

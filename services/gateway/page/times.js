@@ -85,10 +85,10 @@ export function dayName(at, zone) {
   return `${weekday} ${day} ${month} ${year}`;
 }
 
-// Sun 28 Mar
-function shortDayName(at, zone) {
-  const {weekday, day, month} = dayParts(at, zone, 'short');
-  return `${weekday} ${day} ${month}`;
+// Sun 28 Mar, with the year where it is not the one of `since`
+function shortDayName(at, since, zone) {
+  const {weekday, day, month, year} = dayParts(at, zone, 'short');
+  return `${weekday} ${day} ${month}${dayParts(since, zone, 'short').year === year ? '' : ` ${year}`}`;
 }
 
 // Seconds only where there are some.
@@ -104,7 +104,7 @@ export function describe({start, end}, zone) {
   const begins = offsetName(start, zone);
   const ends = offsetName(end, zone);
   const endDay = dateIn(start, zone) === dateIn(end, zone) ? ''
-    : `${shortDayName(end, zone)}, `;
+    : `${shortDayName(end, start, zone)}, `;
   return {
     day: dayName(start, zone),
     clock: `${clock(start, zone)} – ${endDay}${clock(end, zone)}`,

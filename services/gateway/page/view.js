@@ -40,10 +40,10 @@ export const isEnabled = (button) => button.getAttribute('aria-disabled') !== 't
 
 let silence;
 
-// Said aloud, also where it is what was said before. It goes by itself: what it tells can be seen elsewhere too.
-export function say(text) {
+// Said aloud, also where it is what was said before. It goes by itself where what it tells can be seen elsewhere too.
+export function say(text, {stays = false} = {}) {
   clearTimeout(silence);
-  if (text) silence = setTimeout(say, 10_000, '');
+  if (text && !stays) silence = setTimeout(say, 10_000, '');
   $('status').replaceChildren(...(text ? [document.createTextNode(text)] : []));
 }
 
@@ -52,7 +52,8 @@ export function keepingFocus(draw) {
   const focused = document.activeElement;
   draw();
   if (!focused || focused === document.body || focused.getClientRects().length) return;
-  const near = {rows: $('rows').querySelector('input:not([hidden])'), sure: $('send')}[focused.dataset.near];
+  // Never on a control that does something else.
+  const near = focused.dataset.near === 'rows' ? $('rows').querySelector('input:not([hidden])') : null;
   [near, $('title'), $('notice-head')].find((node) => node?.getClientRects().length)?.focus({preventScroll: true});
 }
 
@@ -114,7 +115,7 @@ function drawRow(node, {slot, ticked, mark, over}, {open, zone, eventsZone, with
   write(node.querySelector('.clock'), clock);
   write(node.querySelector('.offset'), changes || withOffset ? offset : '');
   write(node.querySelector('.zone'), zoneWords(slot, zone, eventsZone));
-  const said = [mark === 'gone' && !ticked ? 'no longer proposed' : marks[mark], over && 'over'];
+  const said = [mark === 'gone' && !ticked ? 'no longer proposed' : marks[mark], over && (mark ? 'over: cannot be proposed' : 'over')];
   write(node.querySelector('.mark'), said.filter(Boolean).join(', '));
 }
 
@@ -134,7 +135,7 @@ function drawTimes(state, now, open, {zone, eventsZone}) {
 
 function drawAgreed(state, now, {zone, eventsZone}) {
   const {event} = state;
-  const agreed = event.state === 'AGREED' && event.slots.length === 1;
+  const agreed = event.state === 'AGREED' && event.slots.length === 1 && !state.deleted;
   show($('agreed'), agreed);
   if (!agreed) return;
   const [slot] = event.slots;
@@ -165,19 +166,19 @@ function drawChanged(state, open, {zone, busy}) {
     [element('dt', what), ...items.map((item) => element('dd', item))]));
 }
 
-function drawAction(state, now, open, {busy, live, sure}) {
+function drawAction(state, now, open, {busy, live, sure, steady}) {
   const {event} = state;
   show($('propose'), open);
   show($('dock'), open);
   show($('viewing'), open && viewConfirms(state) && event.slots.length && !readersParty(state)?.confirmed);
-  enable($('seen'), live && !busy);
+  enable($('seen'), live && !busy && steady);
   if (!open) return;
   const act = action(state, now);
-  write($('send'), busy ? 'Sending …' : buttonWords(act));
+  write($('send'), busy === 'send' ? 'Sending …' : buttonWords(act));
   $('send').classList.toggle('done', act.why === 'done');
   $('dock').classList.toggle('idle', act.kind === 'nothing');
-  enable($('send'), live && !busy && act.kind !== 'nothing');
-  write($('hint'), hintWords(act, others(state).length > 0));
+  enable($('send'), live && !busy && steady && act.kind !== 'nothing');
+  write($('hint'), hintWords(act, event, others(state).length > 0));
   const asking = sure && act.unsure && !busy;
   show($('sure'), asking);
   show($('send'), !asking);
@@ -186,7 +187,7 @@ function drawAction(state, now, open, {busy, live, sure}) {
     ? 'No time is proposed now. When enough have confirmed that, the event is given up.'
     : 'All times are then taken out. The others can propose new ones, or agree that no time suits.');
   write($('yes'), act.kind === 'confirm' ? 'Yes, no time suits' : 'Yes, none of them suit');
-  enable($('yes'), live);
+  enable($('yes'), live && steady);
 }
 
 function drawParties(state) {
@@ -251,7 +252,7 @@ function asksWords(state) {
 }
 
 // `ended`: nothing more can be done here; `live`: there is a connection.
-export function drawEvent(state, now, {busy, live, ended, sure, all}) {
+export function drawEvent(state, now, {busy, live, ended, sure, all, steady}) {
   const {event} = state;
   show($('event'), event);
   if (!event) return;
@@ -268,7 +269,7 @@ export function drawEvent(state, now, {busy, live, ended, sure, all}) {
   drawAgreed(state, now, zones);
   drawTimes(state, now, open, zones);
   drawChanged(state, open, {zone, busy});
-  drawAction(state, now, open, {busy, live, sure});
+  drawAction(state, now, open, {busy, live, sure, steady});
   drawParties(state);
   drawTell(state, {busy, live, ended});
   drawHistory(state, zone, all);

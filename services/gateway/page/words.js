@@ -22,12 +22,17 @@ export function buttonWords({kind, why, unsure, slots}) {
   return why === 'done' ? `You have confirmed ${what}` : `Confirm ${what}`;
 }
 
-export function hintWords({kind, why, unsure}, byOthers) {
+export function hintWords({kind, why, unsure, slots}, event, byOthers) {
   if (why === 'many') return 'At most 30 times can be proposed. Untick some.';
   if (why === 'staff') {
     return 'You are staff and no party of this event: you can look and change the times, but not confirm them.';
   }
+  const {needed, confirmed} = quorum(event);
+  if (why === 'done' && slots.length > 1 && confirmed >= needed) {
+    return `Enough have confirmed these ${slots.length} times. To agree, untick all but one, and send that.`;
+  }
   if (why === 'done') return byOthers ? 'Now it is up to the others.' : '';
+  if (kind === 'confirm' && slots.length > 1) return 'Nothing is agreed until one time is left.';
   if (kind === 'update' && !unsure) return 'The others then see your choice in place of the present times.';
   return '';
 }
@@ -122,17 +127,18 @@ export function failureWords(failure) {
 
 const notices = {
   home: () => ['Parley',
-    'Parley helps people to agree on a time. To take part, open the link in the mail that you got.'],
+    'Parley helps people to agree on a time. To take part, open the link in the mail that you got. Members open this ' +
+      'page with their key behind a # in its address.'],
   nokey: () => ['This link is not complete',
     'The part behind the # is missing. Open the link in your mail once more, whole; or have a new one sent to you.',
     'ask'],
   expired: () => ['Your link has expired',
     'Links are good for some days only. A new one can be mailed to the address that this one was for.',
     'renew'],
-  withdrawn: ({guest}) => guest
+  withdrawn: ({guest, event}) => guest
     ? ['This link does not open anything any more',
-      'It was withdrawn, the event was deleted, or a part of the link is missing. If you take part in the event, you ' +
-        'can have a new link sent to you.',
+      'It was withdrawn, the event was deleted, or a part of the link is missing.' +
+        (event ? ' If you take part in the event, you can have a new link sent to you.' : ''),
       'ask']
     : ['This key does not open anything', 'It was withdrawn, or a part of it is missing.'],
   denied: ({guest}) => ['This key does not open this event',

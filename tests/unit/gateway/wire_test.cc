@@ -65,8 +65,8 @@ TEST(Wire, TakesTheOneMessageOfACall) {
 
 TEST(Wire, RefusesWhatIsNotOneMessage) {
   const std::string one = Envelope(0, "{}");
-  for (const std::string& body : {std::string(), one.substr(0, 4), one.substr(0, 6), one + one, Envelope(2, "{}"),
-                                  std::string("\0\xff\xff\xff\xff{}", 7)}) {
+  for (const std::string& body : {std::string(), std::string("{\"name\":\"\"}"), one.substr(0, 4), one.substr(0, 6),
+                                  one + one, Envelope(2, "{}"), std::string("\0\xff\xff\xff\xff{}", 7)}) {
     EXPECT_THAT(MessageIn(kConnectStream, With(body)),
                 Fails(absl::StatusCode::kInvalidArgument, error::v1::INVALID_FIELDS))
         << absl::CEscape(body);
