@@ -6,10 +6,10 @@ import {
 
 const [first, second, third, fourth] = [4, 5, 6, 7].map((day) => slot(`2033-01-0${day}T09:00:00Z`));
 
-async function prepare(open, slots = [first, second, third]) {
+async function prepare(open, slots = [first, second, third], more = {}) {
   const ada = await member('ada');
   const bea = address('bea');
-  const event = await createEvent(ada.key, {title: 'Changing', parties: [ada.address, bea], slots});
+  const event = await createEvent(ada.key, {title: 'Changing', parties: [ada.address, bea], slots, ...more});
   const reader = await (await open()).open(await guestLink(event, ada.key, bea));
   await reader.sees('#title', 'Changing');
   return {ada, bea, event, reader};
@@ -232,4 +232,87 @@ test('too many calls: the page waits for as long as it is told', async (open) =>
   await reader.sees('#title', 'Changing');
   await reader.sees('#away', /^$/);
   assert(answers[1] - answers[0] >= 2400, `${answers[1] - answers[0]} ms`);
+});
+
+// Others have changed the times while a press was under way.
+const overtaken = 'The times have just changed. Look again.';
+
+test('a press that began before the times changed confirms nothing', async (open) => {
+  const {ada, event, reader} = await prepare(open, [first]);
+  const button = reader.page.getByRole('button', {name: 'Confirm this time', exact: true});
+  await button.hover();
+  await reader.page.mouse.down();
+  await update(event, ada.key, [slot('2033-01-06T09:00:00Z')]);
+  await reader.sees('#rows', '6 January');
+  // Not before what has changed may have been seen: the press began on another time all the same.
+  await reader.$('#send[aria-disabled=false]').waitFor();
+  await reader.page.mouse.up();
+  await reader.sees('#status', overtaken);
+  assert.equal(reader.calls.includes('ConfirmEvent'), false);
+  await reader.press('Confirm this time');
+  await reader.sees('#state', 'Agreed');
+});
+
+test('whoever was about to say that no time suits does not confirm the time that comes', async (open) => {
+  const {ada, event, reader} = await prepare(open, []);
+  await reader.press('Confirm that no time suits');
+  await reader.$('#yes:focus').waitFor();
+  await update(event, ada.key, [slot('2033-01-06T09:00:00Z')]);
+  await reader.sees('#rows', '6 January');
+  assert.equal(await reader.page.evaluate(() => document.activeElement.id), 'title');
+  await reader.page.keyboard.press('Enter');
+  await reader.$('#send[aria-disabled=false]').waitFor();
+  assert.equal(reader.calls.includes('ConfirmEvent'), false);
+});
+
+test('what has been seen is confirmed, and not what came meanwhile', async (open) => {
+  const {ada, event, reader} = await prepare(open, [first], {agreementPolicy: {confirmedBy: 'VIEW'}});
+  await reader.page.route('**/ConfirmEvent', async (route) => {
+    await update(event, ada.key, [slot('2033-01-06T09:00:00Z')]);
+    await route.continue();
+  }, {times: 1});
+  await reader.press('I have seen these times');
+  await reader.sees('#status', 'Somebody was faster: the event has changed, and nothing was sent.');
+  await reader.sees('#rows', '6 January');
+  await reader.sees('#state', 'Open');
+  assert.equal(reader.calls.includes('GetEvent'), false, 'it would confirm');
+});
+
+test('a tick that is made while the choice is sent stays', async (open) => {
+  const {reader} = await prepare(open);
+  let go;
+  const held = new Promise((resolve) => { go = resolve; });
+  await reader.page.route('**/UpdateEvent', async (route) => {
+    await held;
+    await route.continue();
+  });
+  const boxes = reader.$('#rows input');
+  await boxes.nth(0).uncheck();
+  await reader.press('Send my choice');
+  await reader.sees('#send', 'Sending …');
+  await boxes.nth(1).uncheck();
+  go();
+  await reader.sees('#status', 'Your choice is sent: 2 times.');
+  await reader.sees('#send', 'Send my choice');
+  assert.deepEqual(await reader.page.$$eval('#rows input', (all) => all.map((box) => box.checked)), [false, true]);
+});
+
+test('a log that is told anew is taken, with the choice', async (open) => {
+  const {reader} = await prepare(open, [first, second]);
+  await reader.$('#rows input').nth(0).uncheck();
+  let told = 0;
+  await reader.page.route('**/WatchEvent', async (route) => {
+    told += 1;
+    if (told > 1) return route.continue();
+    return route.fulfill({status: 400, contentType: 'application/json', body: JSON.stringify({
+      code: 'out_of_range', message: 'the log has not been there', details: [
+        {type: 'google.rpc.ErrorInfo', value: '', debug: {reason: 'CURSOR_INVALID', domain: 'parley', metadata: {}}}],
+    })});
+  });
+  await reader.page.evaluate(() => dispatchEvent(new Event('online')));
+  await until('the log is asked for anew', async () => told > 1);
+  await reader.sees('#send', 'Send my choice');
+  assert.equal(await reader.$('#rows input').nth(0).isChecked(), false);
+  await reader.press('Send my choice');
+  await reader.sees('#status', 'Your choice is sent: 1 time.');
 });
