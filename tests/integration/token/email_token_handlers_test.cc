@@ -181,7 +181,7 @@ TEST_F(EmailTokenHandlersTest, T7_ATokenIsFoundByTheHashOfItsKeyAlsoWhenItHasExp
     internal::token::v1::FindEmailTokenRequest request;
     request.set_key_hash(data::HashKey(key));
     internal::token::v1::FindEmailTokenResponse response;
-    const absl::Status status = credentials.FindEmailToken(call, request, response);
+    absl::Status status = credentials.FindEmailToken(call, request, response);
     if (status.ok()) {
       EXPECT_EQ(response.event_id(), event_id.ToBytes());
       EXPECT_EQ(response.user_id(), anna.id.ToBytes());
