@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import {execFileSync} from 'node:child_process';
 import {test} from './browser.js';
 import {
-  address, createEvent, guestLink, january, keyOf, linkTo, look, member, memberLink, site, slot,
+  address, createEvent, guestLink, january, keyOf, linkTo, look, member, memberLink, site, slot, until,
 } from './parley.js';
 
 // New York asks, Berlin and Kolkata answer. Clocks in Berlin are put forward on 27 March 2033 at 2:00; those in New York
@@ -165,10 +165,30 @@ test('a member opens an event from the list of events, and comes back', async (o
   assert.equal(await reader.$('#events li').count(), 25, 'what was fetched before stays, and nothing comes twice');
   await reader.page.getByRole('link', {name: 'First'}).click();
   await reader.sees('#title', 'First');
-  assert.equal(reader.page.url(), memberLink(first, ada.key));
+  assert(reader.page.url() === memberLink(first, ada.key), 'another address');
   await reader.sees('#none', 'No times are proposed at the moment.');
   await reader.checkLook('without times');
   assert.equal(reader.calls.includes('GetEvent'), false, 'nothing was pressed on the event itself');
+});
+
+test('in the list, a middle click or one with Ctrl opens one new tab, a right click none', async (open) => {
+  const ada = await member('ada');
+  await createEvent(ada.key, {title: 'Aside', parties: [address('bea')], slots: [january(4)]});
+  const reader = await (await open()).open(`${site}/#${ada.key}`);
+  const link = reader.page.getByRole('link', {name: 'Aside'});
+  const pages = () => reader.context.pages().length;
+  let expected = 1;
+  for (const [how, more] of [[{button: 'middle'}, 1], [{modifiers: ['Control']}, 1], [{button: 'right'}, 0]]) {
+    await link.click(how);
+    expected += more;
+    await until(`${JSON.stringify(how)} opens ${more}`, () => pages() >= expected);
+    // One more would come a moment later.
+    await reader.page.waitForTimeout(500);
+    assert.equal(pages(), expected, JSON.stringify(how));
+    if (more) await reader.context.pages().at(-1).locator('#title', {hasText: 'Aside'}).waitFor();
+    await reader.sees('#events', 'Aside');
+    assert.equal(new URL(reader.page.url()).pathname, '/', 'the list stays');
+  }
 });
 
 test('a guest\'s key without an event leads to its event', async (open) => {
@@ -178,5 +198,5 @@ test('a guest\'s key without an event leads to its event', async (open) => {
   const link = await guestLink(event, ada.key, bea);
   const reader = await (await open()).open(`${site}/#${keyOf(link)}`);
   await reader.sees('#title', 'Where to');
-  assert.equal(reader.page.url(), link);
+  assert(reader.page.url() === link, 'another address');
 });

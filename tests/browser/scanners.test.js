@@ -86,6 +86,7 @@ test('where to look is to confirm, nothing is told but by a labelled press', asy
   await reader.unfold('What has happened so far');
   await reader.tick('4 January', false);
   await reader.tick('4 January', true);
+  assert.deepEqual(reader.calls.filter((method) => method === 'GetEvent'), [], 'nor is a call under way');
   assert.equal(await viewsOf(event), 0);
   assert.deepEqual((await look(event, ada.key)).parties.find((party) => party.address === bea), {address: bea});
   await reader.checkLook('confirmed by view');
