@@ -198,15 +198,34 @@ test('words for who must confirm', async (open) => {
   await reader.sees('#quorum', 'Given up once 3 of the 4 have confirmed that no time suits.');
 });
 
-test('what is long fits', async (open) => {
+test('what is long, and much, fits', async (open) => {
   const ada = await member('ada');
-  const long = `${address('a-long-name')}.${'a-long-label-of-a-domain.'.repeat(6)}example`;
-  const event = await createEvent(ada.key, {title: 'W'.repeat(256), parties: [ada.address, long], slots, timeZone: 'America/Argentina/ComodRivadavia'});
-  const reader = await (await open()).open(memberLink(event, ada.key));
-  await reader.unfold('Tell the others by mail');
-  await reader.unfold('What has happened so far');
-  await reader.sees('#title', 'WWWW');
-  await reader.checkLook('long');
+  const name = address('a-long-name');
+  const long = `${name}.${'a-long-label-of-a-domain.'.repeat(8)}`.padEnd(254 - 'example'.length, 'x') + 'example';
+  assert.equal(long.length, 254);
+  const others = Array.from({length: 98}, (_, number) => address(`party-${number}`));
+  const event = await createEvent(ada.key, {title: 'W'.repeat(256), parties: [ada.address, long, ...others],
+    slots: Array.from({length: 30}, (_, day) => january(1 + day)), timeZone: 'America/Argentina/ComodRivadavia'});
+  for (const viewport of [{width: 360, height: 640}, {width: 320, height: 256}]) {
+    const reader = await (await open({viewport})).open(memberLink(event, ada.key));
+    await reader.sees('#title', 'WWWW');
+    await reader.comesTo([30, 100], async () => [await reader.$('#rows li').count(), await reader.$('#parties li').count()]);
+    await reader.tick('Sat 1 January', false);
+    await reader.unfold('Tell the others by mail');
+    await reader.unfold('What has happened so far');
+    await reader.unfold('Propose another time');
+    // What stays in sight leaves at least half of the window to the rest, also while something is told.
+    await reader.$('#date').fill('2033-01-02');
+    await reader.$('#time').fill('14:00');
+    await reader.press('Add this time');
+    await reader.sees('#status', 'Added: Sun 2 January 2033, 14:00 – 15:00.');
+    const covering = await reader.page.evaluate(() => [...document.querySelectorAll('body *')]
+      .filter((node) => ['fixed', 'sticky'].includes(getComputedStyle(node).position))
+      .map((node) => [node.id, node.getBoundingClientRect().height]));
+    const height = covering.reduce((sum, [, each]) => sum + each, 0);
+    assert(height <= viewport.height / 2, `of ${viewport.height} pixels too many are covered: ${covering}`);
+    await reader.checkLook(`long, ${viewport.width} pixels wide`);
+  }
 });
 
 test('a person who was erased', async (open) => {
