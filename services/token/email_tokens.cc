@@ -52,11 +52,14 @@ absl::StatusOr<std::vector<NewEmailToken>> EmailTokens::Create(absl::Span<const 
   return made;
 }
 
-#define PARLEY_SELECT_EMAIL_TOKENS                                                                                   \
-  "select t.email_token_id, t.event_id, t.user_id, t.create_time, t.expire_time, t.revoke_time, e.delete_time is "   \
-  "not null, p.local_part, u.domain from email_tokens t join events e using (event_id) "                             \
-  "left join event_parties p on p.event_id = t.event_id and p.user_id = t.user_id left join users u on u.user_id = " \
-  "t.user_id "
+#define PARLEY_EMAIL_TOKEN                                                                                         \
+  "select t.email_token_id, t.event_id, t.user_id, t.create_time, t.expire_time, t.revoke_time, e.delete_time is " \
+  "not null"
+#define PARLEY_SELECT_EMAIL_TOKENS                                                  \
+  PARLEY_EMAIL_TOKEN                                                                \
+  ", p.local_part, u.domain from email_tokens t join events e using (event_id) "    \
+  "left join event_parties p on p.event_id = t.event_id and p.user_id = t.user_id " \
+  "left join users u on u.user_id = t.user_id "
 
 constexpr Statement kFind{"find_email_token", PARLEY_SELECT_EMAIL_TOKENS "where t.email_token_id = $1"};
 
@@ -66,7 +69,10 @@ absl::StatusOr<std::optional<EmailToken>> EmailTokens::Find(const Uuid& id) {
   return EmailTokenOf(result[0]);
 }
 
-constexpr Statement kFindByHash{"find_email_token_by_hash", PARLEY_SELECT_EMAIL_TOKENS "where t.key_hash = $1"};
+// For each check of a credential, which wants no party.
+constexpr Statement kFindByHash{"find_email_token_by_hash", PARLEY_EMAIL_TOKEN
+                                ", null, null from email_tokens t join events e using (event_id) "
+                                "where t.key_hash = $1"};
 
 absl::StatusOr<std::optional<EmailToken>> EmailTokens::FindByHash(std::string_view key_hash) {
   PARLEY_ASSIGN_OR_RETURN(const Result result, tx_.Execute(kFindByHash, Params().AddBytes(key_hash)));

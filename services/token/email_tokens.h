@@ -20,7 +20,7 @@ struct EmailToken {
   absl::Time expire_time;
   std::optional<absl::Time> revoke_time;
   bool gone = false;  // with its event, which was deleted (E10)
-  Address party;      // of one that was read: the user, as the event spells the address
+  Address party;      // the user, as the event spells the address; of Find and List alone
 
   // `events/.../emailTokens/...`
   std::string name() const { return "events/" + event_id.ToString() + "/emailTokens/" + id.ToString(); }

@@ -66,6 +66,12 @@ absl::StatusOr<std::string> Encoded(const Parts& parts, const grpc::ByteBuffer& 
   return ToJson(*parts.method->output_type(), bytes);
 }
 
+// The end of a call whose answer cannot be encoded, under the id that its initial metadata tell.
+grpc::Status Unencoded(const absl::Status& status, const Headers& initial) {
+  const auto call_id = initial.find(rpc::kCallIdMetadata);
+  return rpc::ToGrpc(status, call_id == initial.end() ? "" : call_id->second);
+}
+
 // Answers a call that was not made: its sender has got HTTP, the protocol or JSON wrong.
 void Refuse(const Parts& parts, const absl::Status& status) {
   const std::string call_id = MakeCallId();
@@ -111,8 +117,7 @@ class UnaryCall : public std::enable_shared_from_this<UnaryCall> {
       if (encoded.ok()) {
         message = *std::move(encoded);
       } else {
-        const auto call_id = end.initial.find(rpc::kCallIdMetadata);
-        end.status = rpc::ToGrpc(encoded.status(), call_id == end.initial.end() ? "" : call_id->second);
+        end.status = Unencoded(encoded.status(), end.initial);
       }
     }
     parts_.exchange->Send(WithHeaders(UnaryAnswer(parts_.wire, end, message), parts_.headers));
@@ -177,8 +182,10 @@ class StreamCall final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::
 
   void Finish(const grpc::Status& status) {
     Begin();
-    const End end{
-        unencoded_.ok() ? status : rpc::ToGrpc(unencoded_, ""), {}, HeadersOf(context_->GetServerTrailingMetadata())};
+    const Headers initial = HeadersOf(context_->GetServerInitialMetadata());
+    const End end{unencoded_.ok() ? status : Unencoded(unencoded_, initial),
+                  {},
+                  HeadersOf(context_->GetServerTrailingMetadata())};
     parts_.exchange->Write(StreamEnd(parts_.wire, end), [](bool) {});
     parts_.exchange->End();
   }

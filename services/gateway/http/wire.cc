@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -246,8 +247,7 @@ absl::StatusOr<std::string> MessageIn(const Wire& wire, const Request& request) 
   if (at(0) != 0 || size > bytes.size() - kEnvelopeBytes) {
     return BadField("request", "the body is not one message in its envelope");
   }
-  if (size < bytes.size() - kEnvelopeBytes)
-    return BadField("request", "the body is more than one message in its envelope");
+  if (size < bytes.size() - kEnvelopeBytes) return BadField("request", "there must be one message alone");
   return bytes.substr(kEnvelopeBytes);
 }
 
@@ -269,43 +269,25 @@ absl::StatusOr<std::string> MessageInQuery(const Headers& query, Wire& wire) {
 }
 
 absl::StatusOr<absl::Duration> TimeoutOf(const Wire& wire, const Request& request) {
+  static const std::map<char, absl::Duration> units{{'H', absl::Hours(1)},        {'M', absl::Minutes(1)},
+                                                    {'S', absl::Seconds(1)},      {'m', absl::Milliseconds(1)},
+                                                    {'u', absl::Microseconds(1)}, {'n', absl::Nanoseconds(1)}};
   const bool is_grpc = wire.protocol == Wire::Protocol::kGrpcWeb;
   const char* const name = is_grpc ? "grpc-timeout" : "connect-timeout-ms";
   if (!request.headers.contains(name)) return absl::InfiniteDuration();
-  std::string_view text = request.Header(name);
-  absl::Duration unit = absl::Milliseconds(1);
-  if (is_grpc && !text.empty()) {
-    switch (text.back()) {
-      case 'H':
-        unit = absl::Hours(1);
-        break;
-      case 'M':
-        unit = absl::Minutes(1);
-        break;
-      case 'S':
-        unit = absl::Seconds(1);
-        break;
-      case 'm':
-        break;
-      case 'u':
-        unit = absl::Microseconds(1);
-        break;
-      case 'n':
-        unit = absl::Nanoseconds(1);
-        break;
-      default:
-        return BadField(name, "must be at most eight digits and one of H, M, S, m, u, n");
-    }
-    text.remove_suffix(1);
-  }
+  std::string text(request.Header(name));
+  // As gRPC has it, without its unit.
+  if (!is_grpc) text += 'm';
+  const auto unit = text.empty() ? units.end() : units.find(text.back());
+  if (!text.empty()) text.pop_back();
   const bool is_number = !text.empty() && text.size() <= (is_grpc ? 8 : 10) &&
                          std::all_of(text.begin(), text.end(), [](unsigned char c) { return absl::ascii_isdigit(c); });
   int64_t number = 0;
-  if (!is_number || !absl::SimpleAtoi(absl::string_view(text.data(), text.size()), &number)) {
+  if (unit == units.end() || !is_number || !absl::SimpleAtoi(text, &number)) {
     return BadField(name, is_grpc ? "must be at most eight digits and one of H, M, S, m, u, n"
                                   : "must be milliseconds, at most ten digits");
   }
-  return number * unit;
+  return number * unit->second;
 }
 
 absl::StatusOr<Headers> MetadataIn(const Request& request) {

@@ -1,6 +1,6 @@
 // Calls of Parley, by the Connect protocol.
 
-export class Failure extends Error {
+class Failure extends Error {
   constructor({code = 'unknown', message = '', details = []} = {}) {
     super(message);
     const detail = (type) => details.find((each) => each.type === `google.rpc.${type}`)?.debug;

@@ -7,7 +7,7 @@ export const mostSlots = 30;
 // ---- What the server says
 
 // `key` tells slots apart; the texts go back as they came.
-export function readSlot({startTime, duration: lasts}) {
+function readSlot({startTime, duration: lasts}) {
   const start = instant(startTime);
   return {key: `${startTime} ${lasts}`, startTime, duration: lasts, start, end: start + duration(lasts)};
 }

@@ -230,7 +230,7 @@ export function view() {
   look().catch(() => {});
 }
 
-export async function look() {
+async function look() {
   const begun = session;
   begun.viewed = true;
   try {
